@@ -1,0 +1,103 @@
+"""Which version of a kernel runs: the compiled one or its NumPy twin, the fast convolution or the exact one.
+
+One small object holds both choices; this file leaves out threads (``parallel.py``) and compilation (``jit.py``).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from dataclasses import dataclass
+from types import TracebackType
+
+BACKENDS = ("numba", "numpy")
+CONVS = ("fast", "exact")
+
+
+@dataclass
+class Settings:
+    """The two choices; ``backend`` is None until somebody asks for it or sets it."""
+
+    backend: str | None = None
+    conv: str = "fast"
+
+
+settings = Settings()
+
+
+def numba_available() -> bool:
+    """Whether numba could be imported; does not import it."""
+    return importlib.util.find_spec("numba") is not None
+
+
+def backend() -> str:
+    """Return ``"numba"`` or ``"numpy"``: what `use` chose, else ``MINIDL_BACKEND``, else numba where it exists.
+
+    Examples
+    --------
+    >>> with use(backend="numpy"):
+    ...     backend()
+    'numpy'
+    """
+    if settings.backend is None:
+        wanted = os.environ.get("MINIDL_BACKEND") or ("numba" if numba_available() else "numpy")
+        settings.backend = _checked_backend(wanted)
+    return settings.backend
+
+
+def compiled() -> bool:
+    """Whether kernels run compiled, that is, whether the backend is numba."""
+    return backend() == "numba"
+
+
+class use:
+    """Choose the backend and the convolution at once; as a context manager, restore the former choice at its end.
+
+    Parameters
+    ----------
+    backend : "numba" or "numpy", optional
+        Compiled kernels, or their NumPy twins. None leaves it as it is.
+    conv : "fast" or "exact", optional
+        ``"fast"`` lets the chooser take Winograd, whose rounding differs by about 5e-6 of the largest output;
+        ``"exact"`` keeps to the direct sum. None leaves it as it is.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown, or numba is asked for and not installed.
+
+    Examples
+    --------
+    >>> with use(conv="exact"):
+    ...     settings.conv
+    'exact'
+    >>> settings.conv
+    'fast'
+    """
+
+    def __init__(self, backend: str | None = None, conv: str | None = None) -> None:
+        new_backend = settings.backend if backend is None else _checked_backend(backend)
+        new_conv = settings.conv if conv is None else _checked("conv", conv, CONVS)
+        self._former = (settings.backend, settings.conv)
+        settings.backend, settings.conv = new_backend, new_conv
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        settings.backend, settings.conv = self._former
+
+
+def _checked(what: str, name: str, known: tuple[str, ...]) -> str:
+    if name not in known:
+        raise ValueError(f"{what} is {name!r}; expected one of {', '.join(map(repr, known))}.")
+    return name
+
+
+def _checked_backend(name: str) -> str:
+    _checked("backend", name, BACKENDS)
+    if name == "numba" and not numba_available():
+        raise ValueError("backend is 'numba' but numba is not installed; install numba or use backend='numpy'.")
+    return name

@@ -1,0 +1,226 @@
+"""The direct convolution: one register tile of neighbouring output pixels at a time, for any kernel, stride and padding.
+
+A band of output rows is one item of work. Its input is copied once, padded, into a scratch that stays in the level-2
+cache, in blocks of 16 channels, so that a tile's pixels lie a constant 16 floats apart and no border case is left.
+Forward and input gradient are this one loop; the weight's gradient is in ``direct_weight.py``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .jit import jit
+from .parallel import parallel_for
+from .simd import LANES, load, load_part, store, tile_fill, tile_fma, tile_rows, tile_store, tile_store_part, zero
+
+Array = NDArray[Any]
+Pair = tuple[int, int]
+
+ROWS = tile_rows()
+SCRATCH_FLOATS = 1 << 17  # 512 KiB: half of a common level-2 cache
+RANGE_MACS = 1 << 22  # multiply-adds in a range: long beside the 10 µs of a dispatch, short beside a layer
+
+
+def blocks(channels: int) -> int:
+    """Return the number of vectors that hold `channels` floats."""
+    return -(-channels // LANES)
+
+
+# --- Weights in the order the tile reads them ----------------------------------------------------------------------------
+
+
+@jit
+def pack_filters(start, stop, weight, packed, filters, taps, depth):  # type: ignore[no-untyped-def]
+    """(G, O/G, taps, C/G) → (G, blocks of 16 filters, taps, C/G, 16), over [start, stop) blocks of all groups."""
+    per_group = (filters + LANES - 1) // LANES
+    inner = taps * depth
+    for block in range(start, stop):
+        group, first = block // per_group, block % per_group * LANES
+        for lane in range(LANES):
+            to = block * inner * LANES + lane
+            if first + lane < filters:
+                source = (group * filters + first + lane) * inner
+                for i in range(inner):
+                    packed[to + i * LANES] = weight[source + i]
+            else:
+                for i in range(inner):
+                    packed[to + i * LANES] = 0.0
+
+
+@jit
+def pack_transposed(start, stop, weight, packed, filters, kernel, depth, first, step):  # type: ignore[no-untyped-def]
+    """(G, O/G, KH, KW, C/G) → (G, blocks of 16 channels, taps, O/G, 16): taps first, first + step, … in reverse."""
+    per_group = (depth + LANES - 1) // LANES
+    rows, cols = (kernel[0] - first[0] + step[0] - 1) // step[0], (kernel[1] - first[1] + step[1] - 1) // step[1]
+    for block in range(start, stop):
+        group, channel = block // per_group, block % per_group * LANES
+        to = block * rows * cols * filters * LANES
+        lanes = min(LANES, depth - channel)
+        for i in range(rows):
+            kh = first[0] + (rows - 1 - i) * step[0]
+            for j in range(cols):
+                kw = first[1] + (cols - 1 - j) * step[1]
+                for o in range(filters):
+                    source = (((group * filters + o) * kernel[0] + kh) * kernel[1] + kw) * depth + channel
+                    store(packed, to, load_part(weight, source, lanes))
+                    to += LANES
+
+
+# --- The loop ------------------------------------------------------------------------------------------------------------
+
+
+@jit
+def copy_padded(x, at, lanes, size, top, left, scratch, to, rows, cols, stride, phase):  # type: ignore[no-untyped-def]
+    """Copy one block of channels of rows [top, top + rows) and columns [left, left + cols), zeros outside the image.
+
+    Column j goes to place (j mod stride) · phase + j // stride, so that neighbouring outputs read neighbouring places.
+    """
+    height, width, channels = size
+    for r in range(rows):
+        inside = 0 <= top + r < height
+        row = at + ((top + r) * width + left) * channels
+        for j in range(cols):
+            place = to + (j % stride * phase + j // stride) * LANES
+            if not (inside and 0 <= left + j < width):
+                store(scratch, place, zero())
+            elif lanes == LANES:
+                store(scratch, place, load(x, row + j * channels))
+            else:
+                store(scratch, place, load_part(x, row + j * channels, lanes))
+        to += stride * phase * LANES
+
+
+@jit
+def sum_taps(tile, scratch, at, weight, at_weight, kernel, row, phase, plane, depth, stride):  # type: ignore[no-untyped-def]
+    """tile[p] += Σ_{kh,kw,c} scratch[pixel p moved by (kh, kw), c] · weight[kh, kw, c]."""
+    for kh in range(kernel[0]):
+        for kw in range(kernel[1]):
+            at_tap = at + (kh * row + kw % stride * phase + kw // stride) * LANES
+            for first in range(0, depth, LANES):
+                for c in range(min(LANES, depth - first)):
+                    tile = tile_fma(tile, scratch, at_tap + c, LANES, weight, at_weight)
+                    at_weight += LANES
+                at_tap += plane
+    return tile
+
+
+@jit
+def correlate(start, stop, x, weight, bias, y, x_size, y_size, kernel, stride, offset, y_at, groups, band):  # type: ignore[no-untyped-def]
+    """Convolve bands [start, stop) of `band` output rows; `y_at` is where y begins and its image, row, column strides."""
+    height, width, channels = x_size
+    out_height, out_width, filters = y_size
+    depth, out_depth = channels // groups, filters // groups
+    bands = (out_height + band - 1) // band
+    rows, cols = (band - 1) * stride[0] + kernel[0], (out_width - 1) * stride[1] + kernel[1]
+    phase = (cols + stride[1] - 1) // stride[1]
+    row = stride[1] * phase
+    plane = rows * row * LANES
+    out_blocks = (out_depth + LANES - 1) // LANES
+    scratch = np.empty((depth + LANES - 1) // LANES * plane + ROWS * LANES, np.float32)
+    block_size = kernel[0] * kernel[1] * depth * LANES
+    for item in range(start, stop):
+        image, first = item // bands, item % bands * band
+        last = min(first + band, out_height)
+        for group in range(groups):
+            for c in range(0, depth, LANES):
+                at = image * height * width * channels + group * depth + c
+                top, left = first * stride[0] + offset[0], offset[1]
+                copied = (last - first - 1) * stride[0] + kernel[0]
+                copy_padded(
+                    x, at, min(LANES, depth - c), x_size, top, left, scratch, c // LANES * plane, copied, cols,
+                    stride[1], phase,
+                )  # fmt: skip
+            for block in range(out_blocks):
+                channel = group * out_depth + block * LANES
+                lanes = min(LANES, out_depth - block * LANES)
+                at_weight = (group * out_blocks + block) * block_size
+                start_value = load_part(bias, channel, lanes)
+                for oh in range(first, last):
+                    for i in range(0, out_width, ROWS):
+                        ow = max(0, min(i, out_width - ROWS))  # the last tile overlaps its neighbour
+                        at = ((oh - first) * stride[0] * row + ow) * LANES
+                        tile = tile_fill(ROWS, start_value)
+                        tile = sum_taps(
+                            tile, scratch, at, weight, at_weight, kernel, row, phase, plane, depth, stride[1]
+                        )
+                        to = y_at[0] + image * y_at[1] + oh * y_at[2] + ow * y_at[3] + channel
+                        if lanes == LANES and out_width >= ROWS:
+                            tile_store(tile, y, to, y_at[3])
+                        else:
+                            tile_store_part(tile, y, to, y_at[3], out_width - ow, lanes)
+
+
+# --- Forward and input gradient --------------------------------------------------------------------------------------------
+
+
+def forward(x: Array, weight: Array, bias: Array | None, stride: Pair, padding: Pair, groups: int, y: Array) -> None:
+    """Fill `y` with the convolution; arrays are float32 and contiguous."""
+    filters, kh, kw, depth = weight.shape
+    out_depth = filters // groups
+    packed = np.empty(groups * blocks(out_depth) * kh * kw * depth * LANES, np.float32)
+    parallel_for(
+        pack_filters, groups * blocks(out_depth), 8, weight.reshape(-1), packed, out_depth, kh * kw, depth
+    )  # fmt: skip
+    bias = np.zeros(filters, np.float32) if bias is None else bias
+    _, oh, ow, _ = y.shape
+    y_at = (0, oh * ow * filters, ow * filters, filters)
+    _run(x, packed, bias, y, (oh, ow), (kh, kw), stride, (-padding[0], -padding[1]), y_at, groups)
+
+
+def grad_input(grad_y: Array, weight: Array, stride: Pair, padding: Pair, groups: int, grad_x: Array) -> None:
+    """Fill `grad_x`: for stride 1 the convolution of `grad_y` with flipped, transposed weights.
+
+    For stride s, pixel s·i + a of x has met only the taps kh ≡ a + padding (mod s); so each of the s·s phases (a, b) of
+    the pixels is a convolution of its own, of stride 1, with every s-th tap.
+    """
+    height, width = grad_x.shape[1:3]
+    for a in range(min(stride[0], height)):
+        for b in range(min(stride[1], width)):
+            _grad_phase((a, b), grad_y, weight, stride, padding, groups, grad_x)
+
+
+def _grad_phase(
+    phase: Pair, grad_y: Array, weight: Array, stride: Pair, padding: Pair, groups: int, grad_x: Array
+) -> None:
+    filters, kernel, depth = weight.shape[0], weight.shape[1:3], weight.shape[3]
+    _, height, width, channels = grad_x.shape
+    first = tuple((phase[i] + padding[i]) % stride[i] for i in (0, 1))
+    taps = tuple(-(-max(0, kernel[i] - first[i]) // stride[i]) for i in (0, 1))
+    if 0 in taps:
+        grad_x[:, phase[0] :: stride[0], phase[1] :: stride[1]] = 0
+        return
+    offset = tuple((phase[i] + padding[i]) // stride[i] - (taps[i] - 1) for i in (0, 1))
+    size = tuple(-(-((height, width)[i] - phase[i]) // stride[i]) for i in (0, 1))
+    count = groups * blocks(depth)
+    packed = np.empty(count * taps[0] * taps[1] * filters // groups * LANES, np.float32)
+    parallel_for(
+        pack_transposed, count, 8, weight.reshape(-1), packed, filters // groups, kernel, depth, first, stride
+    )  # fmt: skip
+    begin = (phase[0] * width + phase[1]) * channels
+    y_at = (begin, height * width * channels, stride[0] * width * channels, stride[1] * channels)
+    zeros = np.zeros(channels, np.float32)
+    _run(grad_y, packed, zeros, grad_x, size, taps, (1, 1), offset, y_at, groups)
+
+
+def _run(
+    x: Array, packed: Array, bias: Array, y: Array, y_size: tuple[int, ...], kernel: tuple[int, ...], stride: Pair,
+    offset: tuple[int, ...], y_at: tuple[int, ...], groups: int,
+) -> None:  # fmt: skip
+    n, _, _, channels = x.shape
+    filters = y.shape[3]
+    band = band_rows(n, y_size, blocks(channels // groups) * LANES, kernel, stride)
+    macs = band * y_size[1] * filters * kernel[0] * kernel[1] * channels // groups
+    parallel_for(
+        correlate, n * -(-y_size[0] // band), max(1, RANGE_MACS // macs), x.reshape(-1), packed, bias, y.reshape(-1),
+        x.shape[1:], (*y_size, filters), kernel, stride, offset, y_at, groups, band,
+    )  # fmt: skip
+
+
+def band_rows(n: int, y_size: tuple[int, ...], channels: int, kernel: tuple[int, ...], stride: Pair) -> int:
+    """Return how many output rows an item of work has: what fits into the scratch, and 8 items or more in all."""
+    row = ((y_size[1] - 1) * stride[1] + kernel[1]) * channels
+    fitting = (SCRATCH_FLOATS // row - kernel[0]) // stride[0] + 1
+    return max(1, min(fitting, y_size[0], -(-y_size[0] * n // 8)))

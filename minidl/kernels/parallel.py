@@ -1,0 +1,191 @@
+"""One parallel loop: ranges of images or rows, run by a few ordinary Python threads that share a counter.
+
+Kernels release the GIL, so plain threads suffice. The ranges depend on the work alone, never on the number of threads,
+so results are the same bits for any number; this file leaves out everything that a kernel does inside a range.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
+from queue import SimpleQueue
+from typing import Any
+
+Kernel = Callable[..., Any]
+
+
+class _Job:
+    """One loop in flight: whoever comes takes the next range; the last range to end sets `finished`."""
+
+    def __init__(self, kernel: Kernel, n: int, grain: int, args: tuple[Any, ...]) -> None:
+        self.kernel, self.n, self.grain, self.args = kernel, n, grain, args
+        self.next_start = 0
+        self.running = 0
+        self.error: BaseException | None = None
+        self.lock = threading.Lock()
+        self.finished = threading.Event()
+
+    def take(self) -> int | None:
+        """Claim the next range and return its start, or None when none is left."""
+        with self.lock:
+            if self.next_start >= self.n:
+                return None
+            start = self.next_start
+            self.next_start += self.grain
+            self.running += 1
+            return start
+
+    def leave(self, error: BaseException | None) -> None:
+        """Report the end of a claimed range; an error cancels the ranges nobody has claimed yet."""
+        with self.lock:
+            self.running -= 1
+            if error is not None:
+                self.error = self.error or error
+                self.next_start = self.n
+            if self.running == 0 and self.next_start >= self.n:
+                self.finished.set()
+
+    def work(self) -> None:
+        """Run ranges until none is left."""
+        _inside.flag = True
+        try:
+            while (start := self.take()) is not None:
+                error: BaseException | None = None
+                try:
+                    self.kernel(start, min(start + self.grain, self.n), *self.args)
+                except BaseException as raised:  # noqa: BLE001 - handed to the thread that asked for the loop
+                    error = raised
+                self.leave(error)
+        finally:
+            _inside.flag = False
+
+
+class _Pool:
+    """Daemon threads that wait for jobs; started when first needed, forgotten in a forked child."""
+
+    def __init__(self) -> None:
+        self.jobs: SimpleQueue[_Job] = SimpleQueue()
+        self.helpers = 0
+        self.lock = threading.Lock()
+
+    def call(self, job: _Job, helpers: int) -> None:
+        """Offer the job to up to `helpers` threads."""
+        with self.lock:
+            while self.helpers < helpers:
+                threading.Thread(target=_help, args=(self.jobs,), name="minidl-kernel", daemon=True).start()
+                self.helpers += 1
+        for _ in range(helpers):
+            self.jobs.put(job)
+
+
+def _help(jobs: SimpleQueue[_Job]) -> None:
+    while True:
+        jobs.get().work()
+
+
+class _State:
+    """The thread count and the pool, both set when first asked for."""
+
+    threads: int | None = None
+    pool: _Pool | None = None
+    blas_held = False
+
+
+_state = _State()
+_inside = threading.local()
+
+
+def _forget_pool() -> None:
+    _state.pool = None  # threads do not survive a fork: the child starts its own when it needs them
+    _inside.flag = False
+
+
+def _pool() -> _Pool:
+    if _state.pool is None:
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=_forget_pool)
+        _state.pool = _Pool()
+    return _state.pool
+
+
+def _hold_blas() -> None:
+    """Keep BLAS at one thread, once: its own threads beside ours cost up to ten times."""
+    if not _state.blas_held:
+        _state.blas_held = True
+        if find_spec("threadpoolctl"):
+            import_module("threadpoolctl").threadpool_limits(limits=1, user_api="blas")
+
+
+def set_num_threads(n: int) -> None:
+    """Let kernels use `n` threads, the caller's included.
+
+    Raises
+    ------
+    ValueError
+        If `n` is not a positive integer.
+
+    Examples
+    --------
+    >>> former = get_num_threads()
+    >>> set_num_threads(2)
+    >>> get_num_threads()
+    2
+    >>> set_num_threads(former)
+    """
+    if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+        raise ValueError(f"The number of threads is {n!r}; expected an integer of 1 or more.")
+    _state.threads = n
+
+
+def get_num_threads() -> int:
+    """Return the number of threads; until set, the number of cores this process may use."""
+    if _state.threads is None:
+        affinity = getattr(os, "sched_getaffinity", None)
+        _state.threads = len(affinity(0)) if affinity else os.cpu_count() or 1
+    return _state.threads
+
+
+def parallel_for(kernel: Kernel, n: int, grain: int, *args: Any) -> None:
+    """Run ``kernel(start, stop, *args)`` over ``[0, n)`` in ranges of `grain`, on `get_num_threads` threads.
+
+    The ranges may run in any order and at the same time, so a kernel writes only what belongs to its range.
+    Calls from inside a kernel run in place. The first exception of a range cancels those not yet begun and is raised.
+
+    Parameters
+    ----------
+    kernel : callable
+        Releases the GIL if it is to run beside others.
+    n : int
+        Number of items; nothing runs if it is 0.
+    grain : int
+        Items in a range; must depend on the work only, so that results do not depend on the number of threads.
+    *args
+        Handed to every call.
+
+    Examples
+    --------
+    >>> squares = [0] * 5
+    >>> def fill(start, stop, out):
+    ...     for i in range(start, stop):
+    ...         out[i] = i * i
+    >>> parallel_for(fill, 5, 2, squares)
+    >>> squares
+    [0, 1, 4, 9, 16]
+    """
+    if grain < 1:
+        raise ValueError(f"The grain of a parallel loop is {grain}; expected 1 or more.")
+    _hold_blas()
+    helpers = min(get_num_threads(), -(-n // grain)) - 1
+    if helpers < 1 or getattr(_inside, "flag", False):
+        for start in range(0, n, grain):
+            kernel(start, min(start + grain, n), *args)
+        return
+    job = _Job(kernel, n, grain, args)
+    _pool().call(job, helpers)
+    job.work()
+    job.finished.wait()
+    if job.error is not None:
+        raise job.error

@@ -1,0 +1,31 @@
+"""Networks: `Module` and its parts, layers, initial weights, and the models of the three papers."""
+
+from minidl import ops
+from minidl.nn import init
+from minidl.nn.layers import (
+    AvgPool2d,
+    BatchNorm1d,
+    BatchNorm2d,
+    Conv2d,
+    Dropout,
+    Flatten,
+    GlobalAvgPool2d,
+    Linear,
+    MaxPool2d,
+    ReLU,
+    Sequential,
+)
+from minidl.nn.module import Module, Parameter
+
+__all__ = [
+    "AvgPool2d", "BatchNorm1d", "BatchNorm2d", "Conv2d", "Dropout", "Flatten", "GlobalAvgPool2d", "Linear", "MaxPool2d",
+    "Module", "Parameter", "ReLU", "Sequential", "init", "models", "ops",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> object:
+    if name == "models":
+        import importlib
+
+        return importlib.import_module("minidl.nn.models")
+    raise AttributeError(f"module 'minidl.nn' has no attribute {name!r}")

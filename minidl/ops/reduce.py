@@ -1,0 +1,64 @@
+"""Sums, means and maxima over axes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minidl.autograd.function import Function
+from minidl.ops.shape import broadcast_to, reshape
+from minidl.tensor import Axes, Tensor, as_tensor
+from minidl.types import Array, Shape
+
+
+class Sum(Function):
+    keeps_inputs = False
+
+    def __init__(self, axis: Axes, keepdims: bool) -> None:
+        self.axis, self.keepdims = axis, keepdims
+
+    def forward(self, x: Array) -> Array:
+        self.shape_of_x = x.shape
+        return x.sum(axis=self.axis, keepdims=self.keepdims)  # type: ignore[no-any-return]
+
+    def backward(self, grad_y: Tensor) -> tuple[Tensor | None, ...]:
+        kept = _kept_shape(self.shape_of_x, self.axis)
+        return (broadcast_to(reshape(grad_y, kept), self.shape_of_x),)
+
+
+class Max(Function):  # y = max x; equal maxima share the gradient equally
+    def __init__(self, axis: Axes, keepdims: bool) -> None:
+        self.axis, self.keepdims = axis, keepdims
+
+    def forward(self, x: Array) -> Array:
+        return x.max(axis=self.axis, keepdims=self.keepdims)  # type: ignore[no-any-return]
+
+    def backward(self, grad_y: Tensor) -> tuple[Tensor | None, ...]:
+        x = self.inputs[0].data
+        is_max = x == x.max(axis=self.axis, keepdims=True)
+        share = is_max / is_max.sum(axis=self.axis, keepdims=True, dtype=x.dtype)
+        kept = _kept_shape(x.shape, self.axis)
+        return (reshape(grad_y, kept) * Tensor.wrap(share.astype(x.dtype, copy=False)),)
+
+
+def _kept_shape(shape: Shape, axis: Axes) -> Shape:
+    """The shape after a reduction with keepdims."""
+    axes = range(len(shape)) if axis is None else (axis,) if isinstance(axis, int) else axis
+    reduced = {a % len(shape) for a in axes}
+    return tuple(1 if i in reduced else n for i, n in enumerate(shape))
+
+
+def sum(x: Tensor, axis: Axes = None, keepdims: bool = False) -> Tensor:
+    """Sum over `axis` (an int, a tuple, or None for all)."""
+    return Sum(axis, keepdims)(as_tensor(x))
+
+
+def mean(x: Tensor, axis: Axes = None, keepdims: bool = False) -> Tensor:
+    """Mean over `axis` (an int, a tuple, or None for all)."""
+    x = as_tensor(x)
+    count = x.size // int(np.prod(_kept_shape(x.shape, axis)))
+    return sum(x, axis, keepdims) * (1.0 / count)
+
+
+def max(x: Tensor, axis: Axes = None, keepdims: bool = False) -> Tensor:
+    """Largest element over `axis`; where several are equal, each gets an equal share of the gradient."""
+    return Max(axis, keepdims)(as_tensor(x))

@@ -1,0 +1,194 @@
+"""Operations that move, repeat or select elements.  Each is linear, so its backward is its adjoint:
+broadcast and sum, slice and scatter, pad and crop, concatenate and split, reshape and transpose and their inverses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from minidl.autograd.function import Function
+from minidl.tensor import Tensor, as_tensor
+from minidl.types import Array, Shape
+
+
+class BroadcastTo(Function):
+    keeps_inputs = False
+
+    def __init__(self, shape: Shape) -> None:
+        self.shape = shape
+
+    def forward(self, x: Array) -> Array:
+        self.shape_of_x = x.shape
+        return np.broadcast_to(x, self.shape)
+
+    def backward(self, grad_y: Tensor) -> tuple[Tensor | None, ...]:
+        return (sum_to(grad_y, self.shape_of_x),)
+
+
+class SumTo(Function):
+    keeps_inputs = False
+
+    def __init__(self, shape: Shape) -> None:
+        self.shape = shape
+
+    def forward(self, x: Array) -> Array:
+        self.shape_of_x = x.shape
+        added = x.ndim - len(self.shape)  # axes that broadcasting put in front
+        repeated = [added + i for i, n in enumerate(self.shape) if n == 1 and x.shape[added + i] != 1]
+        return x.sum(axis=(*range(added), *repeated), keepdims=True).reshape(self.shape)  # type: ignore[no-any-return]
+
+    def backward(self, grad_y: Tensor) -> tuple[Tensor | None, ...]:
+        return (broadcast_to(grad_y, self.shape_of_x),)
+
+
+class Reshape(Function):
+    keeps_inputs = False
+
+    def __init__(self, shape: Shape) -> None:
+        self.shape = shape
+
+    def forward(self, x: Array) -> Array:
+        self.shape_of_x = x.shape
+        return x.reshape(self.shape)
+
+    def backward(self, grad_y: Tensor) -> tuple[Tensor | None, ...]:
+        return (reshape(grad_y, self.shape_of_x),)
+
+
+class Transpose(Function):
+    keeps_inputs = False
+
+    def __init__(self, axes: Shape) -> None:
+        self.axes = axes
+
+    def forward(self, x: Array) -> Array:
+        return x.transpose(self.axes)
+
+    def backward(self, grad_y: Tensor) -> tuple[Tensor | None, ...]:
+        return (transpose(grad_y, tuple(int(i) for i in np.argsort(self.axes))),)
+
+
+class GetItem(Function):
+    keeps_inputs = False
+
+    def __init__(self, index: Any) -> None:
+        self.index = index
+
+    def forward(self, x: Array) -> Array:
+        self.shape_of_x = x.shape
+        return x[self.index]  # type: ignore[no-any-return]
+
+    def backward(self, grad_y: Tensor) -> tuple[Tensor | None, ...]:
+        return (Scatter(self.index, self.shape_of_x)(grad_y),)
+
+
+class Scatter(Function):
+    """Zeros of `shape` with the input added at `index` (an index that occurs twice receives both)."""
+
+    keeps_inputs = False
+
+    def __init__(self, index: Any, shape: Shape) -> None:
+        self.index, self.shape = index, shape
+
+    def forward(self, x: Array) -> Array:
+        y = np.zeros(self.shape, x.dtype)
+        if _is_basic(self.index):
+            y[self.index] = x
+        else:
+            np.add.at(y, self.index, x)
+        return y
+
+    def backward(self, grad_y: Tensor) -> tuple[Tensor | None, ...]:
+        return (getitem(grad_y, self.index),)
+
+
+class Concatenate(Function):
+    keeps_inputs = False
+
+    def __init__(self, axis: int) -> None:
+        self.axis = axis
+
+    def forward(self, *xs: Array) -> Array:
+        self.sizes = [x.shape[self.axis] for x in xs]
+        return np.concatenate(xs, axis=self.axis)
+
+    def backward(self, grad_y: Tensor) -> tuple[Tensor | None, ...]:
+        axis = self.axis % grad_y.ndim
+        ends = np.cumsum(self.sizes)
+        front = (slice(None),) * axis
+        return tuple(
+            getitem(grad_y, (*front, slice(int(end) - size, int(end)))) if need else None
+            for size, end, need in zip(self.sizes, ends, self.needs, strict=True)
+        )
+
+
+class Pad(Function):
+    keeps_inputs = False
+
+    def __init__(self, widths: tuple[tuple[int, int], ...]) -> None:
+        self.widths = widths
+
+    def forward(self, x: Array) -> Array:
+        self.shape_of_x = x.shape
+        return np.pad(x, self.widths)
+
+    def backward(self, grad_y: Tensor) -> tuple[Tensor | None, ...]:
+        kept = tuple(slice(before, before + n) for (before, _), n in zip(self.widths, self.shape_of_x, strict=True))
+        return (getitem(grad_y, kept),)
+
+
+def broadcast_to(x: Tensor, shape: Shape) -> Tensor:
+    """`x` repeated to `shape` by NumPy's rules."""
+    x = as_tensor(x)
+    return x if x.shape == tuple(shape) else BroadcastTo(tuple(shape))(x)
+
+
+def sum_to(x: Tensor, shape: Shape) -> Tensor:
+    """`x` summed over everything that `broadcast_to` would repeat: <sum_to(x), z> = <x, broadcast_to(z)>."""
+    x = as_tensor(x)
+    return x if x.shape == tuple(shape) else SumTo(tuple(shape))(x)
+
+
+def reshape(x: Tensor, *shape: int | Shape) -> Tensor:
+    """The same elements, in the same order, in another shape; one -1 is worked out."""
+    x = as_tensor(x)
+    target = tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
+    return x if x.shape == target else Reshape(target)(x)  # type: ignore[arg-type]
+
+
+def flatten(x: Tensor) -> Tensor:
+    """(N, ...) to (N, everything else): an image (H, W, C) is read row by row, its channels last."""
+    return reshape(x, (x.shape[0], -1))
+
+
+def transpose(x: Tensor, axes: Sequence[int] | None = None) -> Tensor:
+    """The axes in another order, reversed by default."""
+    x = as_tensor(x)
+    order = tuple(axes) if axes is not None else tuple(range(x.ndim))[::-1]
+    return Transpose(tuple(i % x.ndim for i in order))(x)
+
+
+def getitem(x: Tensor, index: Any) -> Tensor:
+    """`x[index]` for any NumPy index: slices, integers, boolean masks, index arrays."""
+    parts = index if isinstance(index, tuple) else (index,)
+    plain = tuple(part.data if isinstance(part, Tensor) else part for part in parts)
+    return GetItem(plain if isinstance(index, tuple) else plain[0])(as_tensor(x))
+
+
+def concatenate(xs: Sequence[Tensor], axis: int = -1) -> Tensor:
+    """Join along one axis, by default the channels."""
+    return Concatenate(axis)(*[as_tensor(x) for x in xs])
+
+
+def pad(x: Tensor, widths: Sequence[tuple[int, int]]) -> Tensor:
+    """Zeros around `x`: one (before, after) pair per axis."""
+    return Pad(tuple((int(before), int(after)) for before, after in widths))(as_tensor(x))
+
+
+def _is_basic(index: Any) -> bool:
+    """An index of slices and integers meets each element at most once."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return all(part is None or part is Ellipsis or isinstance(part, (int, slice)) for part in parts)

@@ -1,20 +1,36 @@
-"""Names written at the ends of lines, moved apart just enough not to overlap, so that no reader decodes a legend.
+"""Words inside a picture: short notes beside a place, and names at the ends of lines instead of a legend to decode.
 
-Leaves out horizontal placement: all names stand in one column to the right of the axes.
+Leaves out horizontal placement of names: they all stand in one column to the right of the axes.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.text import Annotation
 
-from visual.style import MUTED, SMALL, finite
+from visual.style import SMALL
+
+End = tuple[str, float, float, str]  # name, x and y of the line's last point in data coordinates, colour
+
+_LEADER = {"arrowstyle": "-", "lw": 0.6, "alpha": 0.6, "shrinkA": 1, "shrinkB": 1, "relpos": (0, 0.5)}
+
+
+def note(ax: Axes, text: str, at: tuple[float, float], offset: tuple[float, float] = (0, 0), **how: Any) -> Annotation:
+    """Write a small `text` at `offset` points from the place `at`; `how` may name `xycoords` and text properties.
+
+    >>> from visual.style import axes_or_new
+    >>> note(axes_or_new(None), "here", (0.5, 0.5), (0, 4)).get_text()
+    'here'
+    """
+    return ax.annotate(text, at, xytext=offset, textcoords="offset points", **{"fontsize": SMALL, **how})
 
 
 def spread(positions: Sequence[float] | np.ndarray, gap: float) -> np.ndarray:
-    """Move `positions` (n,) so that neighbours are `gap` apart and the sum of squared moves is least.
+    """Move `positions` (n,) so that neighbours are at least `gap` apart and the sum of squared moves is least.
 
-    With z_i = y_i - i·gap the condition reads "z is not decreasing", so this is isotonic regression:
+    With z_i = y_i - i·gap the condition reads "z never decreases", so this is isotonic regression:
     adjacent blocks that violate the order are pooled to their mean.
 
     >>> spread([0.5, 0.5], 0.2).round(3).tolist()
@@ -30,53 +46,47 @@ def spread(positions: Sequence[float] | np.ndarray, gap: float) -> np.ndarray:
             mean, size = (previous * count + mean * size) / (count + size), count + size
         blocks.append((mean, size))
     moved = np.empty_like(positions)
-    moved[order] = [z for mean, size in blocks for z in [mean] * size] + gap * np.arange(len(positions))
+    moved[order] = np.repeat([mean for mean, _ in blocks], [size for _, size in blocks])
+    moved[order] += gap * np.arange(len(positions))
     return moved
 
 
-def label_ends(
-    ax: Axes,
-    names: Sequence[str],
-    xs: Sequence[float],
-    ys: Sequence[float],
-    colours: Sequence[str],
-    size: float = SMALL,
-) -> None:
-    """Write `names` right of `ax`, each joined by a hair line to its point (xs, ys) in data coordinates.
+def label_ends(ax: Axes, ends: Sequence[End]) -> None:
+    """Freeze the limits of `ax` and write each name right of it, joined by a hair line to its point.
 
-    Call it when the limits are final. Points that are NaN get no name.
+    Points that are not finite get no name.
 
     >>> from visual.style import axes_or_new
     >>> ax = axes_or_new(None)
-    >>> label_ends(ax, ["a", "b"], [1, 1], [0.5, 0.51], ["k", "k"])
+    >>> label_ends(ax, [("a", 1, 0.5, "k"), ("b", 1, 0.51, "k")])
     >>> [text.get_text() for text in ax.texts]
     ['a', 'b']
     """
-    shown = [i for i, y in enumerate(finite(ys)) if not np.isnan(y)]
-    if not shown:
+    ax.set(xlim=ax.get_xlim(), ylim=ax.get_ylim())  # places below are fractions of these limits
+    ends = [end for end in ends if np.isfinite(end[1:3]).all()]
+    if not ends:
         return
-    points = np.array([(xs[i], ys[i]) for i in shown], dtype=np.float64)
-    heights = ax.transAxes.inverted().transform(ax.transData.transform(points))[:, 1]
-    axes_points = ax.get_position().height * ax.figure.get_size_inches()[1] * 72  # height of the axes in points
-    gap = 1.25 * size / axes_points
-    places = spread(np.clip(heights, 0, 1), gap)
-    for i, (x, y), place in zip(shown, points, _inside(places, gap), strict=True):
+    points = ax.transData.transform([end[1:3] for end in ends])
+    heights = np.clip(ax.transAxes.inverted().transform(points)[:, 1], 0, 1)
+    width, height = 72 / ax.figure.dpi * np.array(ax.bbox.size)  # of the axes, in points
+    gap, column = 1.25 * SMALL / height, 1 + 16 / width  # as fractions of the axes
+    for (name, x, y, colour), place in zip(ends, _inside(spread(heights, gap), gap), strict=True):
         ax.annotate(
-            names[i],
+            name,
             (x, y),
-            xytext=(1.025, place),
+            xytext=(column, place),
             textcoords="axes fraction",
-            color=colours[i],
-            fontsize=size,
+            color=colour,
+            fontsize=SMALL,
             va="center",
             annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": MUTED, "lw": 0.5, "shrinkA": 1, "shrinkB": 1},
+            arrowprops=dict(_LEADER, color=colour),
         )
 
 
 def _inside(places: np.ndarray, gap: float) -> np.ndarray:
-    """Shift the whole column into [0, 1], or squeeze it evenly when it is longer than that."""
+    """Shift the whole column into [0, 1], or space it evenly when it is longer than that."""
     if (len(places) - 1) * gap > 1:
         ranks = np.argsort(np.argsort(places, kind="stable"), kind="stable")
-        return ranks / (len(places) - 1)
-    return places - max(places.max() - 1, 0) - min(places.min(), 0)
+        return np.asarray(ranks / (len(places) - 1))
+    return places - float(max(places.max() - 1, 0)) - float(min(places.min(), 0))

@@ -6,10 +6,11 @@ Leaves out the plane (see landscape.py): here the horizontal axis is the only di
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 from matplotlib.axes import Axes
 
-from visual.style import MUTED, PALETTE, SMALL, WIDE, axes_or_new, finite, style
+from visual.band import draw_band
+from visual.labels import note
+from visual.style import MUTED, WIDE, axes_or_new, colours_for, style
 
 
 @style()
@@ -22,6 +23,7 @@ def draw_line(
     xlabel: str = "step along the direction (filter norms)",
     log: bool = False,
     marks: Mapping[str, float] | None = None,
+    colours: Mapping[str, str] | None = None,
 ) -> Axes:
     """Draw loss (solid) and, on a second axis, accuracy (dashed) against the step, one colour per net or data set.
 
@@ -32,40 +34,32 @@ def draw_line(
     accuracy : name → fractions of the same shapes; names are those of `loss`. Its axis is the figure's next Axes.
     log : a log axis for the loss.
     marks : text → step, such as {"small batch": 0, "large batch": 1}, written on vertical lines.
+    colours : name → colour, for names that must keep theirs across figures.
 
     >>> ax = draw_line([-1, 0, 1], {"train": [2.0, 0.1, 2.2]}, accuracy={"train": [0.2, 0.98, 0.2]})
     >>> [axes.get_ylabel() for axes in ax.figure.axes]
     ['loss (nats per image), solid', 'accuracy (%), dashed']
     """
     ax = axes_or_new(ax, WIDE)
-    alphas = finite(alphas)
-    colours = {name: PALETTE[number % len(PALETTE)] for number, name in enumerate(loss)}
+    palette = colours_for([*loss, *(name for name in accuracy or {} if name not in loss)], colours)
     for name, values in loss.items():
-        _draw_band(ax, alphas, np.atleast_2d(finite(values)), colours[name], "-", name)
+        draw_band(ax, alphas, values, palette[name], label=name)
     ax.set(xlabel=xlabel, ylabel="loss (nats per image)", yscale="log" if log else "linear")
     for text, alpha in (marks or {}).items():
         ax.axvline(alpha, color=MUTED, lw=1, ls=":")
-        place = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
-        ax.annotate(text, (alpha, 0), xytext=(4, 4), rotation=90, va="bottom", color=MUTED, fontsize=SMALL, **place)
+        place = ax.get_xaxis_transform()
+        note(ax, text, (alpha, 0), (4, 4), xycoords=place, rotation=90, va="bottom", color=MUTED)
     if accuracy is not None:
-        _draw_accuracy(ax, alphas, accuracy, colours)
+        _draw_accuracy(ax, alphas, accuracy, palette)
     if len(loss) > 1:
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2)
     return ax
 
 
-def _draw_accuracy(ax: Axes, alphas: np.ndarray, accuracy: Mapping[str, Any], colours: Mapping[str, str]) -> None:
+def _draw_accuracy(ax: Axes, alphas: Any, accuracy: Mapping[str, Any], palette: Mapping[str, str]) -> None:
     ax.set_ylabel("loss (nats per image), solid")
     right = ax.twinx()
     for name, values in accuracy.items():
-        _draw_band(right, alphas, 100 * np.atleast_2d(finite(values)), colours[name], "--", name)
+        draw_band(right, alphas, values, palette[name], 100, ls="--")
     right.set(ylabel="accuracy (%), dashed", ylim=(0, 102))
     right.grid(visible=False)
-
-
-def _draw_band(ax: Axes, alphas: np.ndarray, values: np.ndarray, colour: str, line: str, name: str) -> None:
-    """Draw the mean of (D, A) values and, for several directions, the band from lowest to highest."""
-    if len(values) > 1:
-        ax.fill_between(alphas, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.15, lw=0)
-    marker = "o" if len(alphas) == 1 else None
-    ax.plot(alphas, values.mean(axis=0), color=colour, ls=line, marker=marker, label=name)

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
+from matplotlib.ticker import MaxNLocator
 
-from visual.landscape import UNIT, Scale, check_grid, contour_levels, shared_scale
-from visual.landscape import _surface_map as surface_map
+from visual.landscape import UNIT, check_grid
+from visual.scale import Scale, contour_levels, shared_scale, surface_map
 from visual.style import SQUARE, axes_or_new, finite, style
 
 
@@ -43,35 +44,37 @@ def draw_surface(
     check_grid(xs, ys, loss)
     ax = axes_or_new(ax, SQUARE, "3d")
     if ax.name != "3d":
-        raise ValueError(
-            f"draw_surface needs axes with projection '3d', found {ax.name!r}; make them with panels(projection='3d')"
-        )
+        raise ValueError(f"draw_surface needs 3-D axes, found {ax.name!r}; make them with panels(projection='3d')")
     scale = scale or shared_scale(loss)
     height = np.log10 if scale.log else np.asarray
     low, high = float(height(scale.low)), float(height(scale.high))
-    z = height(np.clip(loss, scale.low, scale.high))  # (Y, X)
     floor = low - 0.25 * (high - low)
+    z = height(np.clip(loss, scale.low, scale.high))  # (Y, X)
+    levels = contour_levels(scale, 4)
     if min(loss.shape) > 1:
-        _draw_sheet(ax, xs, ys, z, Normalize(low, high), floor)
+        _draw_sheet(ax, xs, ys, z, Normalize(low, high), height(contour_levels(scale)), floor)
     else:
-        ax.scatter(*np.broadcast_arrays(xs, ys[:, None]), z)
-    _dress(ax, scale, (floor, high), label)
-    ax.view_init(elevation, azimuth)
+        ax.plot(*(part.ravel() for part in np.broadcast_arrays(xs, ys[:, None], z)), "o")
+    _dress(ax, f"{label}, clipped at {scale.high:.3g}" if scale.clips(loss) else label, (floor, high))
+    ax.set_zticks(height(levels), [f"{level:g}" for level in levels])  # type: ignore[attr-defined]
+    ax.view_init(elevation, azimuth)  # type: ignore[attr-defined]
     return ax
 
 
-def _draw_sheet(ax: Any, xs: np.ndarray, ys: np.ndarray, z: np.ndarray, norm: Normalize, floor: float) -> None:
+def _draw_sheet(
+    ax: Any, xs: np.ndarray, ys: np.ndarray, z: np.ndarray, norm: Normalize, levels: np.ndarray, floor: float
+) -> None:
     grid = np.meshgrid(xs, ys)
-    sheet = {"rcount": 101, "ccount": 101, "linewidth": 0.15, "edgecolor": (1, 1, 1, 0.35), "antialiased": True}
-    ax.plot_surface(*grid, z, cmap=surface_map(), norm=norm, **sheet)
-    ax.contour(*grid, z, 10, zdir="z", offset=floor, cmap=surface_map(), norm=norm, linewidths=0.9)
+    colours = {"cmap": surface_map(), "norm": norm}
+    ax.plot_surface(*grid, z, rcount=101, ccount=101, linewidth=0.2, edgecolor=(0, 0, 0, 0.18), **colours)
+    ax.contour(*grid, z, levels, zdir="z", offset=floor, linewidths=0.9, **colours)
 
 
-def _dress(ax: Any, scale: Scale, limits: tuple[float, float], label: str) -> None:
-    levels = contour_levels(scale, 5)
-    ax.set_zticks(np.log10(levels) if scale.log else levels, [f"{level:g}" for level in levels])
+def _dress(ax: Any, label: str, limits: tuple[float, float]) -> None:
     ax.set(xlabel="first direction", ylabel="second direction", zlabel=label, zlim=limits)
     for axis in (ax.xaxis, ax.yaxis, ax.zaxis):
         axis.pane.set_visible(False)
-        axis.set_tick_params(labelsize=8)
-    ax.set_box_aspect((1, 1, 0.75), zoom=0.92)
+        axis.set_tick_params(labelsize=8, pad=1)
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+    ax.set_box_aspect((1, 1, 0.75), zoom=0.95)

@@ -11,8 +11,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
-from visual.labels import label_ends
-from visual.style import BLUE, FAINT, INK, MUTED, PALETTE, SMALL, WIDE, axes_or_new, depth_colours, finite, style
+from visual.labels import label_ends, note
+from visual.style import BLUE, FAINT, MUTED, WIDE, axes_or_new, colours_for, depth_colours, finite, style
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ def draw_filter_norms(norms: Mapping[str, Any], ax: Axes | None = None) -> Axes:
         values = np.sort(finite(values))[::-1]  # NaN first, so they leave a gap at the left
         largest = np.nanmax(values, initial=0)
         lines[name] = (100 * np.arange(1, len(values) + 1) / len(values), values / (largest or 1))
+    ax.set_ylim(0, 1.04)
     _draw_layers(ax, lines)
     ax.set(xlabel="filters, sorted by norm (% of the layer)", ylabel="L1 norm / largest in the layer")
     return ax
@@ -71,8 +72,7 @@ def draw_sensitivity(
     ratios = 100 * finite(ratios)  # (R,)
     if baseline is not None:
         ax.axhline(100 * baseline, color=MUTED, lw=1, ls="--")
-        place = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
-        ax.annotate("whole net", (0, 100 * baseline), xytext=(3, 4), color=MUTED, fontsize=SMALL, **place)
+        note(ax, "whole net", (0, 100 * baseline), (3, 4), xycoords=("axes fraction", "data"), color=MUTED)
     _draw_layers(ax, {name: (ratios, 100 * finite(values)) for name, values in accuracy.items()}, marker="o")
     ax.set(xlabel=xlabel, ylabel="test accuracy (%)")
     return ax
@@ -91,15 +91,8 @@ def draw_width_bars(layers: Sequence[LayerWidth], ax: Axes | None = None) -> Axe
     kept, total = np.array([(layer.kept, layer.total) for layer in layers], dtype=int).reshape(-1, 2).T
     ax.barh(rows, total - kept, left=kept, color=FAINT, edgecolor=MUTED, hatch="////", lw=0, label="removed")
     ax.barh(rows, kept, color=BLUE, label="kept")
-    for row, layer in zip(rows, layers, strict=True):
-        ax.annotate(
-            f"{layer.kept} of {layer.total}",
-            (layer.total, row),
-            xytext=(5, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=SMALL,
-        )
+    for row, layer in enumerate(layers):
+        note(ax, f"{layer.kept} of {layer.total}", (layer.total, row), (5, 0), va="center")
     ax.set_yticks(rows, [layer.name for layer in layers])
     ax.set(xlabel="filters", ylim=(len(layers) - 0.4, -0.6))
     ax.margins(x=0.12)
@@ -152,31 +145,25 @@ def draw_tradeoff(
     'MACs (millions)'
     """
     ax = axes_or_new(ax, WIDE)
-    ends = []
-    for number, (name, (cost, accuracy)) in enumerate(series.items()):
-        cost, accuracy, colour = finite(cost), 100 * finite(accuracy), PALETTE[number % len(PALETTE)]
-        ax.plot(cost, accuracy, color=colour, marker="o", ms=6)
-        for x, y, note in zip(cost, accuracy, (notes or {}).get(name, ()), strict=False):
-            ax.annotate(note, (x, y), xytext=(0, 8), textcoords="offset points", ha="center", fontsize=SMALL, color=INK)
-        right = int(np.nanargmax(cost)) if not np.isnan(cost).all() else 0
-        ends.append((name, cost[right], accuracy[right], colour))
+    palette, ends = colours_for(series), []
+    for name, (cost, accuracy) in series.items():
+        cost, accuracy = finite(cost), 100 * finite(accuracy)
+        ax.plot(cost, accuracy, color=palette[name], marker="o", ms=6)
+        for x, y, text in zip(cost, accuracy, (notes or {}).get(name, ()), strict=False):
+            note(ax, text, (x, y), (-5, 6), ha="right")
+        right = int(np.argmax(np.nan_to_num(cost, nan=-1)))
+        ends.append((name, cost[right], accuracy[right], palette[name]))
     ax.set(xlabel=xlabel, ylabel="test accuracy (%)")
     ax.margins(x=0.08, y=0.15)
-    ax.set(xlim=(0, ax.get_xlim()[1]), ylim=ax.get_ylim())
-    if len(ends) > 1:
-        label_ends(ax, *zip(*ends, strict=True))
+    ax.set_xlim(left=0)
+    label_ends(ax, ends if len(ends) > 1 else [])
     return ax
 
 
 def _draw_layers(ax: Axes, lines: Mapping[str, tuple[np.ndarray, np.ndarray]], marker: str | None = None) -> None:
     """Draw name → (x, y), coloured by depth (or by the palette when few), named at the right ends."""
-    colours = list(PALETTE[: len(lines)]) if len(lines) <= 4 else depth_colours(len(lines))
-    for (x, y), colour in zip(lines.values(), colours, strict=True):
-        ax.plot(x, y, color=colour, lw=1.6, marker=marker or ("o" if len(x) == 1 else None), ms=3.5)
+    palette = colours_for(lines) if len(lines) <= 4 else dict(zip(lines, depth_colours(len(lines)), strict=True))
+    for name, (x, y) in lines.items():
+        ax.plot(x, y, color=palette[name], lw=1.6, marker=marker or ("o" if len(x) == 1 else None), ms=3.5)
     ax.margins(x=0.02)
-    ax.set(xlim=ax.get_xlim(), ylim=ax.get_ylim())
-    ends = [
-        (name, x[-1], y[-1], colour) for (name, (x, y)), colour in zip(lines.items(), colours, strict=True) if len(x)
-    ]
-    if ends:
-        label_ends(ax, *zip(*ends, strict=True))
+    label_ends(ax, [(name, x[-1], y[-1], palette[name]) for name, (x, y) in lines.items() if len(x)])

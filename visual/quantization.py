@@ -10,34 +10,34 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
+from visual.band import draw_band
 from visual.curves import draw_curves
-from visual.labels import label_ends
-from visual.style import BLUE, INK, MUTED, PALETTE, SMALL, VERMILLION, WIDE, axes_or_new, finite, panels, style
+from visual.labels import label_ends, note
+from visual.style import BLUE, INK, MUTED, VERMILLION, WIDE, axes_or_new, colours_for, finite, panels, style
 
 
 @style()
-def draw_changed_share(
-    runs: Mapping[str, Any], ax: Axes | None = None, *, drops: Sequence[float] = (), first: int = 1
-) -> Axes:
+def draw_changed_share(runs: Mapping[str, Any], ax: Axes | None = None, **how: Any) -> Axes:
     """Draw the share of quantized weights that differ from their start, against the epoch.
 
-    `runs` maps a rule's name to fractions of shape (T,) or (S, T); the dotted line at 50 % is a random re-draw of ±1.
+    `runs` maps a rule's name to fractions of shape (T,) or (S, T); `how` is that of `draw_curves`.
+    A level line at 50 % shows a random re-draw of ±1 weights, where the curves come near it.
 
     >>> ax = draw_changed_share({"SR": [0.1, 0.3], "R": [0.0, 0.0]})
     >>> ax.get_ylabel()
     'weights changed since the start (%)'
     """
-    ax = draw_curves(runs, axes_or_new(ax, WIDE), quantity="error", drops=drops, first=first)
-    ax.set(ylabel="weights changed since the start (%)")
-    if ax.get_ylim()[1] > 35:
-        ax.axhline(50, color=MUTED, lw=1, ls=":")
-        place = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
-        ax.annotate("random re-draw", (0, 50), xytext=(3, 3), color=MUTED, fontsize=SMALL, **place)
+    largest = max((np.nanmax(finite(values), initial=0) for values in runs.values()), default=0)
+    references = {"random re-draw": 0.5} if largest > 0.3 else None
+    ax = draw_curves(runs, ax, quantity="changed share", references=references, **how)
+    ax.set_ylabel("weights changed since the start (%)")
     return ax
 
 
 @style()
-def draw_batch_effect(batches: Any, error: Mapping[str, Any], ax: Axes | None = None) -> Axes:
+def draw_batch_effect(
+    batches: Any, error: Mapping[str, Any], ax: Axes | None = None, *, colours: Mapping[str, str] | None = None
+) -> Axes:
     """Draw the test error against the batch size (log axis), one line per rule, with a band over seeds.
 
     `batches` is (B,) images; `error` maps a name to fractions of shape (B,) or (S, B).
@@ -47,21 +47,15 @@ def draw_batch_effect(batches: Any, error: Mapping[str, Any], ax: Axes | None = 
     'batch size (images)'
     """
     ax = axes_or_new(ax, WIDE)
-    batches, ends = finite(batches), []
+    palette, batches = colours_for(error, colours), finite(batches)
     ax.set_xscale("log", base=2)
-    for number, (name, values) in enumerate(error.items()):
-        values, colour = 100 * np.atleast_2d(finite(values)), PALETTE[number % len(PALETTE)]  # (S, B)
-        if len(values) > 1:
-            ax.fill_between(batches, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.15, lw=0)
-        ax.plot(batches, values.mean(axis=0), color=colour, marker="o", ms=5)
-        ends.append((name, batches[-1], values.mean(axis=0)[-1], colour))
+    means = {name: draw_band(ax, batches, values, palette[name], 100, marker="o") for name, values in error.items()}
     ax.set(xlabel="batch size (images)", ylabel="test error (%)")
     ax.set_xticks(batches)
     ax.xaxis.set_major_formatter(ScalarFormatter())
     ax.xaxis.set_minor_formatter(NullFormatter())
-    ax.set(xlim=ax.get_xlim(), ylim=(0, ax.get_ylim()[1]))
-    if ends:
-        label_ends(ax, *zip(*ends, strict=True))
+    ax.set_ylim(bottom=0)
+    label_ends(ax, [(name, batches[-1], mean[-1], palette[name]) for name, mean in means.items()])
     return ax
 
 
@@ -78,16 +72,16 @@ def draw_weight_histogram(
     'epoch 1: 50 % on the bounds'
     """
     ax = axes_or_new(ax, WIDE)
-    edges = np.linspace(-clip, clip, bins + 1) * 1.0
-    for number, (name, values) in enumerate(weights.items()):
-        values, colour = finite(values).ravel(), PALETTE[number % len(PALETTE)]
+    edges = np.linspace(-clip, clip, bins + 1)
+    for number, (name, colour) in enumerate(colours_for(weights).items()):
+        values = finite(weights[name]).ravel()
         values = values[~np.isnan(values)]
-        share = 100 * np.histogram(np.clip(values, -clip, clip), edges)[0] / max(len(values), 1)
-        ax.stairs(share, edges, color=colour, lw=1.6, fill=False)
+        count = max(len(values), 1)
+        share = 100 * np.histogram(np.clip(values, -clip, clip), edges)[0] / count
+        ax.stairs(share, edges, color=colour, lw=1.6)
         ax.stairs(share, edges, color=colour, fill=True, alpha=0.12)
-        held = 100 * np.mean(np.abs(values) >= clip) if len(values) else 0
-        place = {"xycoords": "axes fraction", "ha": "center", "va": "top", "fontsize": SMALL}
-        ax.annotate(f"{name}: {held:.0f} % on the bounds", (0.5, 0.98 - 0.07 * number), color=colour, **place)
+        held = f"{name}: {100 * np.sum(np.abs(values) >= clip) / count:.0f} % on the bounds"
+        note(ax, held, (0.5, 1), (0, -14 * (number + 1)), xycoords="axes fraction", ha="center", color=colour)
     for bound in (-clip, clip):
         ax.axvline(bound, color=MUTED, lw=1, ls=":")
     ax.set(xlabel="latent weight", ylabel=f"weights per bin of {2 * clip / bins:.2g} (%)")
@@ -99,7 +93,7 @@ def draw_weight_histogram(
 def draw_toy_histograms(
     grid: Any, rates: Sequence[float], bc: Any, sr: Any, axes: np.ndarray | None = None, *, limit: Any = None
 ) -> np.ndarray:
-    """Draw where the quantized weight spends its time: BinaryConnect above, stochastic rounding below, a column per rate.
+    """Draw where the quantized weight spends its time: BinaryConnect above, SR below, one column per rate.
 
     Parameters
     ----------
@@ -158,4 +152,4 @@ def draw_weight_path(
 def _draw_limit(row: np.ndarray, grid: np.ndarray, limit: np.ndarray) -> None:
     for ax in row:
         ax.plot(grid, limit, color=INK, lw=1, marker="o", ms=2.5, label="limit law, rate → 0")
-    row[-1].legend(loc="upper left", fontsize=8)
+    row[-1].legend(loc="lower right", bbox_to_anchor=(1, 0.98), borderaxespad=0, fontsize=8)

@@ -1,6 +1,6 @@
-"""One page that tells the results: plain records in, a self-contained index.html out, readable on any screen, offline.
+"""One page that tells the results: plain records in, a self-contained index.html out, readable offline on any screen.
 
-Leaves out scripts, fonts and style sheets from elsewhere; the look itself is in report.css. Images stay files beside the page.
+Leaves out scripts and anything from elsewhere; the look is in report.css, and images stay files beside the page.
 """
 
 import os
@@ -35,7 +35,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Row:
-    """Figures side by side where the screen is wide enough."""
+    """Figures side by side where the screen is wide enough; drawn at `style.HALF` their text stays legible."""
 
     figures: Sequence[Figure]
 
@@ -79,7 +79,7 @@ def write_report(
 ) -> Path:
     """Write `folder`/index.html and return its path.
 
-    Every text is escaped; in paragraphs, captions and details `code` in back-ticks and **strong** words are set as such.
+    Every text is escaped; in prose, `code` in back-ticks and **strong** words are set as such.
     Raises FileNotFoundError for a figure that is not in the folder, ValueError for one without an alt text.
 
     >>> import tempfile
@@ -144,11 +144,11 @@ def _contents(sections: Sequence[Section]) -> str:
 
 
 def _section(section: Section, number: int, folder: Path, *, is_appendix: bool) -> str:
-    kicker = "Appendix" if is_appendix else f"Chapter {number}"
+    kicker, kind = ("Appendix", ' class="appendix"') if is_appendix else (f"Chapter {number}", "")
     question = f'<p class="question">{_prose(section.question)}</p>' if section.question else ""
+    head = f'<p class="kicker">{kicker}</p><h2 id="h{number}">{escape(section.title)}</h2>{question}'
     blocks = "\n".join(_block(block, folder) for block in section.blocks)
-    head = f'<p class="kicker">{kicker}</p><h2 id="h{number}">{escape(section.title)}</h2>'
-    return f'<section id="s{number}" aria-labelledby="h{number}"{" class=appendix" if is_appendix else ""}>{head}{question}\n{blocks}\n</section>'
+    return f'<section id="s{number}" aria-labelledby="h{number}"{kind}>{head}\n{blocks}\n</section>'
 
 
 def _block(block: str | Figure | Row | Table | Commands, folder: Path) -> str:
@@ -177,10 +177,11 @@ def _figure(figure: Figure, folder: Path) -> str:
         raise FileNotFoundError(f"figure {figure.path!r} is not a file inside {str(folder)!r}; save it there first")
     size = _png_size(folder / source)
     shape = f' width="{size[0]}" height="{size[1]}"' if size else ""
+    widest = f' style="--natural: {round(0.72 * size[0])}px"' if size else ""  # text of figures as large as the page's
     name = escape(source.as_posix())
     image = f'<a href="{name}"><img src="{name}" alt="{escape(figure.alt)}"{shape} loading="lazy"></a>'
     return (
-        f"<figure>{image}"
+        f"<figure{widest}>{image}"
         + (f"<figcaption>{_prose(figure.caption)}</figcaption>" if figure.caption else "")
         + "</figure>"
     )
@@ -190,26 +191,30 @@ def _png_size(path: Path) -> tuple[int, int] | None:
     """Width and height from a PNG's header (so that the page does not jump while images load), else None."""
     with path.open("rb") as file:
         head = file.read(24)
-    return struct.unpack(">II", head[16:24]) if len(head) == 24 and head.startswith(b"\x89PNG") else None  # type: ignore[return-value]
+    return struct.unpack(">II", head[16:24]) if len(head) == 24 and head.startswith(b"\x89PNG") else None
 
 
 def _table(table: Table) -> str:
-    numeric = [all(_looks_numeric(row[column]) for row in table.rows) for column in range(len(table.columns))]
-
-    def cells(texts: Sequence[str], tag: str) -> str:
-        if len(texts) != len(table.columns):
-            raise ValueError(f"a table row has {len(texts)} cells, expected {len(table.columns)}: {list(texts)}")
-        kinds = (' class="number"' if right else "" for right in numeric)
-        scope = ' scope="col"' if tag == "th" else ""
-        return "".join(f"<{tag}{scope}{kind}>{_prose(text)}</{tag}>" for text, kind in zip(texts, kinds, strict=True))
-
-    rows = (
-        f"<tr{' class=highlight' if number == table.highlight else ''}>{cells(row, 'td')}</tr>"
-        for number, row in enumerate(table.rows)
+    for row in table.rows:
+        if len(row) != len(table.columns):
+            raise ValueError(f"a table row has {len(row)} cells, expected {len(table.columns)}: {list(row)}")
+    kinds = [
+        ' class="number"' if all(_looks_numeric(text) for text in column) else ""
+        for column in (zip(*table.rows, strict=True) if table.rows else [()] * len(table.columns))
+    ]
+    head = "".join(
+        f'<th scope="col"{kind}>{_prose(text)}</th>' for text, kind in zip(table.columns, kinds, strict=True)
     )
+    rows = "".join(_row(row, kinds, number == table.highlight) for number, row in enumerate(table.rows))
     caption = f"<caption>{_prose(table.caption)}</caption>" if table.caption else ""
-    head = f"<thead><tr>{cells(table.columns, 'th')}</tr></thead>"
-    return f'<div class="table" tabindex="0" role="group" aria-label="table"><table>{caption}{head}<tbody>{"".join(rows)}</tbody></table></div>'
+    body = f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    label = escape(table.caption or "Table")  # the box scrolls sideways on small screens, so the keyboard must reach it
+    return f'<div class="table" tabindex="0" role="group" aria-label="{label}">{body}</div>'
+
+
+def _row(texts: Sequence[str], kinds: Sequence[str], stressed: bool) -> str:
+    cells = "".join(f"<td{kind}>{_prose(text)}</td>" for text, kind in zip(texts, kinds, strict=True))
+    return f'<tr class="highlight">{cells}</tr>' if stressed else f"<tr>{cells}</tr>"
 
 
 def _looks_numeric(text: str) -> bool:
@@ -217,6 +222,7 @@ def _looks_numeric(text: str) -> bool:
 
 
 def _prose(text: str) -> str:
-    """Escape everything, then set `code` and **strong** words."""
-    text = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
+    """Escape everything, keep numbers with their per cent signs, then set `code` and **strong** words."""
+    text = re.sub(r"(\d) %", "\\1\N{NO-BREAK SPACE}%", escape(text))
+    text = re.sub(r"`([^`]+)`", r"<code>\1</code>", text)
     return re.sub(r"\*\*([^*]+)\*\*", r"<strong>\1</strong>", text)

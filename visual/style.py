@@ -5,13 +5,14 @@ Leaves out pyplot: figures are plain objects, so nobody's current figure or glob
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import matplotlib
 import numpy as np
+from cycler import cycler
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -29,7 +30,7 @@ WIDE, HALF, SQUARE = (7.2, 4.0), (4.8, 3.9), (5.2, 4.6)  # inches; a page shows 
 SMALL, TEXT, TITLE = 8.5, 10.0, 11.5  # points
 DPI = 160
 
-_RC: dict[str, Any] = {
+_RC: Any = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],  # ships with Matplotlib: the same glyphs on every machine
     "font.size": TEXT,
@@ -49,7 +50,7 @@ _RC: dict[str, Any] = {
     "axes.linewidth": 0.8,
     "axes.grid": True,
     "axes.axisbelow": True,
-    "axes.prop_cycle": matplotlib.cycler(color=PALETTE),
+    "axes.prop_cycle": cycler(color=PALETTE),
     "grid.color": FAINT,
     "grid.linewidth": 0.8,
     "xtick.color": MUTED,
@@ -122,6 +123,17 @@ def depth_colours(count: int) -> list[str]:
     ['#440154', '#5ec962']
     """
     return [to_hex(colormaps["viridis"](position)) for position in np.linspace(0, 0.75, max(count, 1))[:count]]
+
+
+def colours_for(names: Iterable[str], chosen: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return name → colour, from `chosen` where it has the name, else the palette in order.
+
+    Give several figures one `chosen`, and a name keeps its colour through all of them.
+
+    >>> colours_for(["float", "SR"], {"SR": "#000000"})
+    {'float': '#0072B2', 'SR': '#000000'}
+    """
+    return {name: (chosen or {}).get(name, PALETTE[number % len(PALETTE)]) for number, name in enumerate(names)}
 
 
 def finite(values: Any) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from visual.labels import note
 from visual.style import BLUE, INK, PAPER, SMALL, SQUARE, VERMILLION, axes_or_new, finite, style
 
 
@@ -33,30 +34,27 @@ def draw_trajectory(
 
     >>> ax = draw_trajectory([[3, 1], [1, 0.5], [0, 0]], explained=[0.8, 0.1], drops=[1])
     >>> ax.get_xlabel()
-    'first component (80 % of the variance)'
+    'first component (80 % of variance)'
     """
     ax = axes_or_new(ax, SQUARE)
     path = finite(path).reshape(-1, 2)
     ax.plot(*path.T, color=PAPER, lw=3.2, zorder=4)  # a halo, so that the path reads on any ground
     ax.plot(*path.T, color=colour, lw=1.4, marker="o", ms=4, mec=PAPER, mew=0.6, zorder=5)
-    marked = [row for row in drops if 0 <= row < len(path)]
-    if marked:
-        dots = path[marked].T
-        ax.plot(*dots, "o", color=VERMILLION, ms=7, mec=PAPER, mew=0.8, zorder=6, label="learning rate falls")
-        ax.legend(loc="upper right", frameon=True, framealpha=0.9, fontsize=SMALL)
-    _name_ends(ax, path, name)
+    marked = path[[row for row in drops if 0 <= row < len(path)]]
+    if len(marked):
+        ax.plot(*marked.T, "o", color=VERMILLION, ms=7, mec=PAPER, mew=0.8, zorder=6, label="learning rate falls")
+        ax.legend(loc="lower right", bbox_to_anchor=(1, 1), fontsize=SMALL, borderaxespad=0.3, handletextpad=0.2)
+    for text, place in _ends(path, name):
+        box = {"boxstyle": "round,pad=0.15", "facecolor": PAPER, "edgecolor": "none", "alpha": 0.8}
+        note(ax, text, place, (7, 7), color=INK, bbox=box, zorder=7)
     if explained is not None:
-        texts = [
-            f"{nth} component ({100 * share:.0f} % of the variance)"
-            for nth, share in zip(("first", "second"), explained, strict=True)
-        ]
-        ax.set(xlabel=texts[0], ylabel=texts[1])
+        first, second = (f"component ({100 * share:.0f} % of variance)" for share in explained)
+        ax.set(xlabel=f"first {first}", ylabel=f"second {second}")
     return ax
 
 
-def _name_ends(ax: Axes, path: np.ndarray, name: str) -> None:
-    box = {"boxstyle": "round,pad=0.15", "facecolor": PAPER, "edgecolor": "none", "alpha": 0.8}
-    place = {"textcoords": "offset points", "fontsize": SMALL, "color": INK, "bbox": box, "zorder": 7}
-    for row, text in {0: f"start {name}".strip(), len(path) - 1: "end"}.items():
-        if 0 <= row and not np.isnan(path[row]).any():
-            ax.annotate(text, path[row], xytext=(7, 7), **place)
+def _ends(path: np.ndarray, name: str) -> list[tuple[str, tuple[float, float]]]:
+    """Name the first and the last point that are known."""
+    known = [(float(x), float(y)) for x, y in path if not np.isnan(x + y)]
+    start = f"start {name}".strip()
+    return [(start, known[0]), ("end", known[-1])] if len(known) > 1 else [(start, place) for place in known]

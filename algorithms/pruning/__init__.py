@@ -1,1 +1,13 @@
-"""Placeholder, replaced by its chapter."""
+"""Chapter 1, filter pruning: remove whole filters and everything connected to them, and the network is really faster.
+
+Facts and notation follow Li, Kadav, Durdanovic, Samet and Graf, "Pruning Filters for Efficient ConvNets", 2017.
+"""
+
+from algorithms.pruning.channels import Channels, Group, find_channels
+from algorithms.pruning.criteria import CRITERIA
+from algorithms.pruning.plan import Plan, plan, removed_count
+from algorithms.pruning.sensitivity import Sensitivity, sensitivity
+
+__all__ = [
+    "CRITERIA", "Channels", "Group", "Plan", "Sensitivity", "find_channels", "plan", "removed_count", "sensitivity",
+]  # fmt: skip

@@ -98,7 +98,7 @@ def hvp(
     takes_params = any(p.default is p.empty for p in inspect.signature(loss_fn).parameters.values())
     loss = loss_fn(*params) if takes_params else loss_fn()
     grads = grad(loss, params, create_graph=True)
-    directions = [as_tensor(np.asarray(v), dtype=p.dtype) for p, v in zip(params, vector, strict=True)]
+    directions = [Tensor.wrap(np.asarray(v, dtype=p.dtype)) for p, v in zip(params, vector, strict=True)]
     for p, v in zip(params, directions, strict=True):
         if p.shape != v.shape:
             raise ValueError(f"hvp got a vector part of shape {v.shape}, expected its parameter's shape {p.shape}")

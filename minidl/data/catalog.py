@@ -4,6 +4,7 @@ A table and nothing else; `minidl.data.reading` turns it into arrays, `minidl.da
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from minidl.data.files import DataError
@@ -32,11 +33,11 @@ class Entry:
     name: str
     kind: str  # "idx" or "cifar"
     shape: Shape  # (H, W, C) of one image
-    counts: dict[str, int]  # images per split
+    counts: Mapping[str, int]  # images per split
     classes: tuple[str, ...]
     mean: tuple[float, ...]  # of the training set, on the 0..1 scale
     std: tuple[float, ...]
-    first_labels: dict[str, tuple[int, ...]]
+    first_labels: Mapping[str, tuple[int, ...]]
     folders: tuple[str, ...] = ()  # official sub-folders of the root, which itself comes last
     remotes: tuple[Remote, ...] = ()
     embedded: tuple[tuple[str, str], ...] = ()  # (file, SHA-256) of a set that ships with the package
@@ -57,10 +58,11 @@ FASHION_CLASSES = (
     "T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot",
 )  # fmt: skip
 
+FASHION_FIRST = {"train": (9, 0, 0, 3, 0, 2, 7, 2, 5, 5), "test": (9, 2, 1, 1, 6, 1, 4, 6, 5, 7)}
+
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
-CIFAR100_CLASSES = tuple(
-    """
+CIFAR100_NAMES = """
     apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel can
     castle caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup dinosaur dolphin
     elephant flatfish forest fox girl hamster house kangaroo keyboard lamp lawn_mower leopard lion lizard
@@ -68,12 +70,23 @@ CIFAR100_CLASSES = tuple(
     pickup_truck pine_tree plain plate poppy porcupine possum rabbit raccoon ray road rocket rose sea seal shark
     shrew skunk skyscraper snail snake spider squirrel streetcar sunflower sweet_pepper table tank telephone
     television tiger tractor train trout tulip turtle wardrobe whale willow_tree wolf woman worm
-    """.split()
+"""
+
+IDX_FILES = (
+    "train-images-idx3-ubyte.gz",
+    "train-labels-idx1-ubyte.gz",
+    "t10k-images-idx3-ubyte.gz",
+    "t10k-labels-idx1-ubyte.gz",
 )
 
 FASHION_URL = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com"
 MNIST_URL = "https://ossci-datasets.s3.amazonaws.com/mnist"
 CIFAR_URL = "https://www.cs.toronto.edu/~kriz"
+
+
+def _idx_remotes(base: str, *rows: tuple[int, str]) -> tuple[Remote, ...]:
+    return tuple(Remote(f"{base}/{name}", size, digest) for name, (size, digest) in zip(IDX_FILES, rows, strict=True))
+
 
 CATALOG = {
     item.name: item
@@ -86,7 +99,7 @@ CATALOG = {
             classes=FASHION_CLASSES,
             mean=(0.28691,),
             std=(0.35378,),
-            first_labels={"train": (9, 0, 0, 3, 0, 2, 7, 2, 5, 5), "test": (9, 2, 1, 1, 6, 1, 4, 6, 5, 7)},
+            first_labels=FASHION_FIRST,
             embedded=(
                 ("t10k-images-idx3-ubyte.gz", "04516f9d284037ea6cce7310aafaed77e8f8c1547f1127ef4aa754c46f47f8f5"),
                 ("t10k-labels-idx1-ubyte.gz", "540f63e62544edb8406d1292429a47e6cdb42e4fa2eaa233f072b34e1f6bc46c"),
@@ -102,29 +115,14 @@ CATALOG = {
             classes=FASHION_CLASSES,
             mean=(0.28604,),
             std=(0.35302,),
-            first_labels={"train": (9, 0, 0, 3, 0, 2, 7, 2, 5, 5), "test": (9, 2, 1, 1, 6, 1, 4, 6, 5, 7)},
+            first_labels=FASHION_FIRST,
             folders=("fashion-mnist", "FashionMNIST/raw"),
-            remotes=(
-                Remote(
-                    f"{FASHION_URL}/train-images-idx3-ubyte.gz",
-                    26_421_880,
-                    "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
-                ),
-                Remote(
-                    f"{FASHION_URL}/train-labels-idx1-ubyte.gz",
-                    29_515,
-                    "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
-                ),
-                Remote(
-                    f"{FASHION_URL}/t10k-images-idx3-ubyte.gz",
-                    4_422_102,
-                    "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
-                ),
-                Remote(
-                    f"{FASHION_URL}/t10k-labels-idx1-ubyte.gz",
-                    5_148,
-                    "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
-                ),
+            remotes=_idx_remotes(
+                FASHION_URL,
+                (26_421_880, "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84"),
+                (29_515, "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845"),
+                (4_422_102, "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073"),
+                (5_148, "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5"),
             ),
         ),
         Entry(
@@ -137,27 +135,12 @@ CATALOG = {
             std=(0.30811,),
             first_labels={"train": (5, 0, 4, 1, 9, 2, 1, 3, 1, 4), "test": (7, 2, 1, 0, 4, 1, 4, 9, 5, 9)},
             folders=("mnist", "MNIST/raw"),
-            remotes=(
-                Remote(
-                    f"{MNIST_URL}/train-images-idx3-ubyte.gz",
-                    9_912_422,
-                    "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
-                ),
-                Remote(
-                    f"{MNIST_URL}/train-labels-idx1-ubyte.gz",
-                    28_881,
-                    "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
-                ),
-                Remote(
-                    f"{MNIST_URL}/t10k-images-idx3-ubyte.gz",
-                    1_648_877,
-                    "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
-                ),
-                Remote(
-                    f"{MNIST_URL}/t10k-labels-idx1-ubyte.gz",
-                    4_542,
-                    "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
-                ),
+            remotes=_idx_remotes(
+                MNIST_URL,
+                (9_912_422, "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"),
+                (28_881, "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"),
+                (1_648_877, "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6"),
+                (4_542, "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"),
             ),
         ),
         Entry(
@@ -184,7 +167,7 @@ CATALOG = {
             kind="cifar",
             shape=(32, 32, 3),
             counts={"train": 50_000, "test": 10_000},
-            classes=CIFAR100_CLASSES,
+            classes=tuple(CIFAR100_NAMES.split()),
             mean=(0.50708, 0.48655, 0.44092),
             std=(0.26733, 0.25644, 0.27615),
             first_labels={

@@ -16,8 +16,8 @@ from minidl.types import Array
 PIXELS = 3 * 32 * 32
 PYTHON_LIMIT = 1 << 28  # an unpacked official batch has 31 MB (CIFAR-10) or 156 MB (CIFAR-100)
 
-RECONSTRUCT = ("numpy.core.multiarray _reconstruct", "numpy._core.multiarray _reconstruct")
-ALLOWED = (*RECONSTRUCT, "numpy ndarray", "numpy dtype", "_codecs encode")
+RECONSTRUCT, DTYPE = "numpy.core.multiarray _reconstruct", "numpy dtype"
+ALLOWED = (RECONSTRUCT, DTYPE, "numpy ndarray")
 
 
 def read_binary(path: Path, count: int, label_bytes: int) -> tuple[Array, Array]:
@@ -36,10 +36,10 @@ def read_python(path: Path, count: int, label_key: bytes) -> tuple[Array, Array]
     keys = {b"data", label_key}
     if not isinstance(batch, dict) or not keys <= batch.keys():
         raise DataError(f"{path} is no CIFAR batch, expected a dict with {sorted(keys)}: use the official file")
-    data, labels = _plain_bytes(_array_state(batch[b"data"], path, count), path, count), batch[label_key]
+    labels = batch[label_key]
     if not isinstance(labels, list) or len(labels) != count or not all(type(k) is int for k in labels):
         raise DataError(f"{path} holds no list of {count} integer labels: use the official file")
-    return planes_to_nhwc(np.frombuffer(data, np.uint8).reshape(count, PIXELS)), np.array(labels)
+    return planes_to_nhwc(_pixel_rows(batch[b"data"], path, count)), np.array(labels)
 
 
 def planes_to_nhwc(rows: Array) -> Array:
@@ -48,23 +48,14 @@ def planes_to_nhwc(rows: Array) -> Array:
     return np.ascontiguousarray(planes.transpose(0, 2, 3, 1))  # (N, H, W, C)
 
 
-def _array_state(value: Any, path: Path, count: int) -> Any:
-    """Return the raw bytes of a pickled uint8 array in C order, once its recorded state says exactly that.
+def _pixel_rows(value: Any, path: Path, count: int) -> Array:
+    """Rebuild the uint8 array ``(count, 3072)`` that a pickle describes, once it describes exactly that.
 
     The state of an ndarray is ``(version, shape, dtype, is_fortran, bytes)``.
     """
-    if isinstance(value, Call) and value.name in RECONSTRUCT:
-        match value.state:
-            case (1, shape, Call("numpy dtype", ("u1" | b"u1", *_)), False, raw) if shape == (count, PIXELS):
-                return raw
-    raise DataError(f"{path} holds no uint8 array of shape ({count}, {PIXELS}) under b'data': use the official file")
-
-
-def _plain_bytes(value: Any, path: Path, count: int) -> bytes:
-    """Accept the bytes themselves, or the way Python 3 writes them in protocol 2: text encoded as latin-1."""
+    shape = (count, PIXELS)
     match value:
-        case Call("_codecs encode", (str(text), "latin1")):
-            value = text.encode("latin-1")
-    if not isinstance(value, bytes) or len(value) != count * PIXELS:
-        raise DataError(f"{path} does not hold {count * PIXELS} bytes of pixels: use the official file")
-    return value
+        case Call(name, _, (1, found, Call(inner, (b"u1" | "u1", *_)), bool(fortran), bytes(data))):
+            if (name, inner, found, len(data)) == (RECONSTRUCT, DTYPE, shape, count * PIXELS):
+                return np.frombuffer(data, np.uint8).reshape(shape, order="F" if fortran else "C")
+    raise DataError(f"{path} holds no uint8 array of shape {shape} under b'data': use the official file")

@@ -52,11 +52,7 @@ class Dataset:
         mean, std = self.mean, self.std
         if not (len(mean) and len(std)):
             mean, std = channel_statistics(self.images)
-        if not len(mean) == len(std) == self.images.shape[3]:
-            raise DataError(
-                f"mean and std hold {len(mean)} and {len(std)} numbers, expected one for each of the "
-                f"{self.images.shape[3]} channels: pass one value a channel"
-            )
+        _check_statistics(mean, std, self.images.shape[3])
         values = {
             "images": _frozen(self.images, np.uint8),
             "labels": _frozen(self.labels, np.int64),
@@ -100,6 +96,8 @@ class Dataset:
 def channel_statistics(images: Array) -> tuple[Array, Array]:
     """Return mean and standard deviation per channel on the 0..1 scale, exactly summed by histogram.
 
+    A channel that never varies gets the deviation 1, so that it can be divided by.
+
     Examples
     --------
     >>> channel_statistics(np.array([0, 255], np.uint8).reshape(1, 1, 2, 1))
@@ -111,7 +109,7 @@ def channel_statistics(images: Array) -> tuple[Array, Array]:
     total = counts.sum(axis=1)
     mean = counts @ level / total
     variance = (counts * (level - mean[:, None]) ** 2).sum(axis=1) / total
-    return mean, np.sqrt(variance)
+    return mean, np.sqrt(np.where(variance > 0, variance, 1))
 
 
 def _check_arrays(images: Array, labels: Array) -> None:
@@ -132,6 +130,14 @@ def _check_labels(labels: Array, classes: int) -> None:
     low, high = int(labels.min()), int(labels.max())
     if low < 0 or high >= classes:
         raise DataError(f"labels run from {low} to {high}, expected 0 to {classes - 1}: check labels and classes")
+
+
+def _check_statistics(mean: Array, std: Array, channels: int) -> None:
+    if not len(mean) == len(std) == channels or not np.all(np.asarray(std) > 0):
+        raise DataError(
+            f"mean is {np.asarray(mean).tolist()} and std {np.asarray(std).tolist()}, expected {channels} numbers "
+            "each, std above 0: pass one value a channel, on the 0..1 scale"
+        )
 
 
 def _frozen(array: Array, dtype: type) -> Array:

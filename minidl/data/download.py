@@ -26,7 +26,7 @@ TIMEOUT = 30.0  # seconds without a byte
 Report = Callable[[int], object]  # is told how many more bytes have arrived
 
 
-class ConnectionBroken(Exception):
+class ConnectionLostError(Exception):
     """A connection failed or ended early; the next attempt goes on from there."""
 
 
@@ -100,13 +100,13 @@ def download(remote: Remote, target: Path, progress: bool = True) -> None:
 
 def _receive_all(remote: Remote, part: Path, report: Report) -> None:
     """Connect again, from where the last connection broke, until the file is whole."""
-    trouble = ""
+    trouble = "the connection ended early"
     for _ in range(ATTEMPTS):
         if _size(part) == remote.size:
             return
         try:
             _receive(remote, part, report)
-        except ConnectionBroken as error:
+        except ConnectionLostError as error:
             trouble = str(error)
     if _size(part) != remote.size:
         raise DataError(
@@ -137,17 +137,17 @@ def _connect(url: str, have: int) -> http.client.HTTPResponse:
     try:
         response: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=TIMEOUT)
     except (OSError, http.client.HTTPException) as error:  # URLError and HTTPError are OSErrors
-        raise ConnectionBroken(str(error)) from None
+        raise ConnectionLostError(str(error)) from None
     return response
 
 
 def _chunks(response: http.client.HTTPResponse) -> Iterator[bytes]:
-    """Yield what arrives; only errors of the network become `ConnectionBroken`, a full disk stays what it is."""
+    """Yield what arrives; only errors of the network become `ConnectionLostError`, a full disk stays what it is."""
     while True:
         try:
             chunk = response.read(CHUNK)
         except (OSError, http.client.HTTPException) as error:
-            raise ConnectionBroken(str(error)) from None
+            raise ConnectionLostError(str(error)) from None
         if not chunk:
             return
         yield chunk

@@ -91,6 +91,8 @@ class _Machine:
 
     def call(self, _: None) -> None:
         args, name = self.stack.pop(), self.stack.pop()
+        if not isinstance(name, Name):
+            raise TypeError("a call of something without a name")
         self.stack.append(Call(name.name, args))
 
     def set_state(self, _: None) -> None:
@@ -116,7 +118,12 @@ class _Machine:
         del self.stack[start:]
         return items
 
+    def extend(self, items: list[Any]) -> None:
+        self.stack[-1].extend(items)
+
     def set_items(self, pairs: list[Any]) -> None:
+        if not all(isinstance(key, (str, bytes, int)) for key in pairs[::2]):
+            raise TypeError("a key that is neither text nor number")
         self.stack[-1].update(zip(pairs[::2], pairs[1::2], strict=True))
 
     def pack(self, count: int) -> None:
@@ -152,7 +159,7 @@ ACTIONS: dict[str, Callable[[_Machine, Any], None]] = {
     "TUPLE2": lambda machine, _: machine.pack(2),
     "TUPLE3": lambda machine, _: machine.pack(3),
     "APPEND": lambda machine, _: machine.stack[-2].append(machine.stack.pop()),
-    "APPENDS": lambda machine, _: (lambda items: machine.stack[-1].extend(items))(machine.pop_mark()),
-    "SETITEM": lambda machine, _: (lambda v, k: machine.set_items([k, v]))(machine.stack.pop(), machine.stack.pop()),
+    "APPENDS": lambda machine, _: machine.extend(machine.pop_mark()),
+    "SETITEM": lambda machine, _: machine.set_items([machine.stack.pop(-2), machine.stack.pop()]),
     "SETITEMS": lambda machine, _: machine.set_items(machine.pop_mark()),
 }

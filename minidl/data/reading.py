@@ -43,13 +43,13 @@ def load(name: str, split: str = "train", root: str | os.PathLike[str] | None = 
     item = entry(name)
     if split not in item.counts:
         raise DataError(f"there is no split {split!r}: choose one of {', '.join(item.counts)}")
-    images, labels = (_load_idx if item.kind == "idx" else _load_cifar)(item, split, root)
-    _check_identity(item, split, labels)
+    folders = _folders(item, root)
+    images, labels = (_read_idx if item.kind == "idx" else _read_cifar)(item, split, folders)
+    _check_identity(item, split, labels, folders)
     return Dataset(images, labels, item.classes, item.name, np.array(item.mean), np.array(item.std))
 
 
-def _load_idx(item: Entry, split: str, root: str | os.PathLike[str] | None) -> tuple[Array, Array]:
-    folders = _folders(item, root)
+def _read_idx(item: Entry, split: str, folders: list[Path]) -> tuple[Array, Array]:
     height, width, _ = item.shape
     count, part = item.counts[split], IDX_PARTS[split]
     images = _require(item, folders, f"{part}-images-idx3-ubyte")
@@ -57,8 +57,8 @@ def _load_idx(item: Entry, split: str, root: str | os.PathLike[str] | None) -> t
     return read_idx(images, (count, height, width))[..., None], read_idx(labels, (count,))  # (N, H, W, 1), (N,)
 
 
-def _load_cifar(item: Entry, split: str, root: str | os.PathLike[str] | None) -> tuple[Array, Array]:
-    folders = _folders(item, root)
+def _read_cifar(item: Entry, split: str, folders: list[Path]) -> tuple[Array, Array]:
+    """Read the binary version, or the Python version where only that is there."""
     stems, label_bytes, label_key = _cifar_files(item, split)
     count = item.counts[split] // len(stems)
     if find_file(folders, stems[0] + ".bin") or not find_file(folders, stems[0]):
@@ -88,26 +88,27 @@ def _require(item: Entry, folders: list[Path], stem: str) -> Path:
     if path := find_file(folders, stem):
         _check_digest(item, path)
         return path
+    if item.embedded:
+        raise DataError(f"{stem}.gz, which ships with minidl, is missing from {EMBEDDED}: install minidl again")
     raise DataError(
-        f"{item.name} needs {stem} (or {stem}.gz), found neither in {folders[-1]} nor in its sub-folder "
-        f"{item.folders[0]}: run `minidl data fetch {item.name}`, or point MINIDL_DATA (or root) at the folder"
+        f"{item.name} needs the file {stem} or {stem}.gz, found neither in {folders[-1]} nor in its sub-folder "
+        f"{item.folders[0]}: run `minidl data fetch {item.name}`, or point MINIDL_DATA at the folder that has it"
     )
 
 
 def _check_digest(item: Entry, path: Path) -> None:
-    """Compare the SHA-256 of an embedded file; files of the user's own folder have none recorded."""
+    """Compare the SHA-256 of an embedded file; of files in the user's folder none is recorded."""
     expected = dict(item.embedded).get(path.name)
-    found = hashlib.sha256(path.read_bytes()).hexdigest() if expected else None
-    if found != expected:
+    if expected and (found := hashlib.sha256(path.read_bytes()).hexdigest()) != expected:
         raise DataError(f"{path} has SHA-256 {found}, expected {expected}: it was changed; install minidl again")
 
 
-def _check_identity(item: Entry, split: str, labels: Array) -> None:
-    """Tell sets with the same files and sizes (MNIST, Fashion-MNIST, ...) apart by their first labels."""
+def _check_identity(item: Entry, split: str, labels: Array, folders: list[Path]) -> None:
+    """Refuse labels that cannot be, and tell sets with the same names and sizes (MNIST, Fashion-MNIST) apart."""
     expected = item.first_labels[split]
-    found = tuple(int(label) for label in labels[: len(expected)])
-    if found != expected:
+    found = tuple(labels[: len(expected)].tolist())
+    if found != expected or labels.max() >= len(item.classes):
         raise DataError(
-            f"the {split} labels begin with {found}, expected {expected} for {item.name}: these are files of another "
-            "set; put the right ones into the folder"
+            f"the {split} labels in {folders[-1]} begin with {found} and reach {labels.max()}, expected {expected} and "
+            f"{len(item.classes) - 1} for {item.name}: these are files of another set; put the right ones there"
         )

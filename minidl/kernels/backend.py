@@ -5,6 +5,7 @@ One small object holds both choices; this file leaves out threads (``parallel.py
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ CONVS = ("fast", "exact")
 
 @dataclass
 class Settings:
-    """The two choices; ``backend`` is None until somebody asks for it or sets it."""
+    """The two choices; ``backend`` is None until somebody chooses one."""
 
     backend: str | None = None
     conv: str = "fast"
@@ -39,10 +40,12 @@ def backend() -> str:
     ...     backend()
     'numpy'
     """
-    if settings.backend is None:
-        wanted = os.environ.get("MINIDL_BACKEND") or ("numba" if numba_available() else "numpy")
-        settings.backend = _checked_backend(wanted)
-    return settings.backend
+    return settings.backend or _default_backend()
+
+
+@functools.cache
+def _default_backend() -> str:
+    return _checked_backend(os.environ.get("MINIDL_BACKEND") or ("numba" if numba_available() else "numpy"))
 
 
 def compiled() -> bool:

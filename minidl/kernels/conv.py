@@ -12,7 +12,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from .backend import compiled
+from .backend import compiled, settings, use  # noqa: F401 - `use` for the examples
 
 Array = NDArray[Any]
 Pair = tuple[int, int]
@@ -99,12 +99,16 @@ def forward(x: Array, weight: Array, bias: Array | None, stride: Pair, padding: 
     """
     if not _compiled(x, weight):
         return forward_twin(x, weight, bias, stride, padding, groups)
-    from . import direct
+    from . import direct, winograd
 
     (n, height, width, _), (filters, kh, kw, _) = x.shape, weight.shape
     oh, ow = output_size(height, kh, stride[0], padding[0]), output_size(width, kw, stride[1], padding[1])
     y = np.empty((n, oh, ow, filters), np.float32)
-    direct.forward(*_contiguous(x, weight, bias), stride, padding, groups, y)
+    x, weight, bias = _contiguous(x, weight, bias)
+    if choose((n, oh, ow), weight.shape, stride, groups) == "winograd":
+        winograd.forward(x, weight, bias, padding, y)
+    else:
+        direct.forward(x, weight, bias, stride, padding, groups, y)
     return y
 
 
@@ -114,10 +118,14 @@ def grad_input(
     """Return the gradient for x, of shape `x_shape`: the convolution's transpose applied to `grad_y` (N, OH, OW, O)."""
     if not _compiled(grad_y, weight):
         return grad_input_twin(grad_y, weight, x_shape, stride, padding, groups)
-    from . import direct
+    from . import direct, winograd
 
     grad_x = np.empty(x_shape, np.float32)
-    direct.grad_input(*_contiguous(grad_y, weight), stride, padding, groups, grad_x)
+    grad_y, weight = _contiguous(grad_y, weight)
+    if choose(x_shape[:3], weight.shape[3:] + weight.shape[1:3] + weight.shape[:1], stride, groups) == "winograd":
+        winograd.grad_input(grad_y, weight, padding, grad_x)
+    else:
+        direct.grad_input(grad_y, weight, stride, padding, groups, grad_x)
     return grad_x
 
 
@@ -127,11 +135,63 @@ def grad_weight(
     """Return the gradient for the weight, of shape `weight_shape`, from x (N, H, W, C) and grad_y (N, OH, OW, O)."""
     if not _compiled(x, grad_y):
         return grad_weight_twin(x, grad_y, weight_shape, stride, padding, groups)
-    from . import direct_weight
+    from . import direct_weight, winograd_weight
 
     grad = np.empty(weight_shape, np.float32)
-    direct_weight.grad_weight(*_contiguous(x, grad_y), stride, padding, groups, grad)
+    x, grad_y = _contiguous(x, grad_y)
+    if choose(grad_y.shape[:3], weight_shape, stride, groups) == "winograd":
+        winograd_weight.grad_weight(x, grad_y, padding, grad)
+    else:
+        direct_weight.grad_weight(x, grad_y, stride, padding, groups, grad)
     return grad
+
+
+# --- The choice ------------------------------------------------------------------------------------------------------------
+
+
+def choose(y_size: tuple[int, ...], weight_shape: tuple[int, ...], stride: Pair, groups: int) -> str:
+    """Return ``"direct"`` or ``"winograd"`` for an output (N, OH, OW): whichever costs fewer vector operations.
+
+    The gradients are chosen for by the same rule, the input's with the weight's first and last axis exchanged.
+    """
+    if settings.conv == "exact" or (*weight_shape[1:3], *stride, groups) != (3, 3, 1, 1, 1):
+        return "direct"
+    direct, winograd = costs(y_size, weight_shape)
+    return "winograd" if winograd < direct else "direct"
+
+
+def costs(y_size: tuple[int, ...], weight_shape: tuple[int, ...]) -> tuple[float, float]:
+    """Estimate the vector operations of a 3×3 convolution of stride 1: (direct, Winograd)."""
+    (n, oh, ow), (filters, _, _, depth) = y_size, weight_shape
+    in_blocks, out_blocks = -(-depth // 16), -(-filters // 16)
+    direct = n * oh * (-(-ow // 8) * 8) * 9 * depth * out_blocks
+    patches = n * -(-oh // 4) * -(-ow // 4)
+    transforms = patches * 200 * (in_blocks + out_blocks) + 100 * depth * out_blocks
+    return direct, patches * 36 * depth * out_blocks + transforms
+
+
+def explain(
+    x_shape: tuple[int, ...], weight_shape: tuple[int, ...], stride: Pair, padding: Pair, groups: int = 1
+) -> str:
+    """Say in one sentence which kernel computes `forward` of 32-bit floats, and why.
+
+    Examples
+    --------
+    >>> with use(backend="numpy"):
+    ...     explain((128, 32, 32, 64), (64, 3, 3, 64), (1, 1), (1, 1))
+    'NumPy twin: the backend is numpy.'
+    """
+    if not compiled():
+        return "NumPy twin: the backend is numpy."
+    size = [output_size(x_shape[1 + i], weight_shape[1 + i], stride[i], padding[i]) for i in (0, 1)]
+    if settings.conv == "exact":
+        return "Direct: conv='exact' is set."
+    if (*weight_shape[1:3], *stride, groups) != (3, 3, 1, 1, 1):
+        return "Direct: Winograd needs a 3×3 kernel of stride 1 without groups."
+    direct, winograd = costs((x_shape[0], *size), weight_shape)
+    if winograd < direct:
+        return f"Winograd F(4×4, 3×3): about {direct / winograd:.1f} times fewer operations than the direct kernel."
+    return f"Direct: Winograd would need about {winograd / direct:.1f} times as many operations here."
 
 
 def _compiled(*arrays: Array) -> bool:

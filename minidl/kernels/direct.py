@@ -7,7 +7,7 @@ Forward and input gradient are this one loop; the weight's gradient is in ``dire
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ Pair = tuple[int, int]
 
 ROWS = tile_rows()
 SCRATCH_FLOATS = 1 << 17  # 512 KiB: half of a common level-2 cache
+RANGES = 16  # at most so many: a range allocates its scratch, and fresh memory is not free
 RANGE_MACS = 1 << 22  # multiply-adds in a range: long beside the 10 µs of a dispatch, short beside a layer
 
 
@@ -156,71 +157,90 @@ def correlate(start, stop, x, weight, bias, y, x_size, y_size, kernel, stride, o
 # --- Forward and input gradient --------------------------------------------------------------------------------------------
 
 
-def forward(x: Array, weight: Array, bias: Array | None, stride: Pair, padding: Pair, groups: int, y: Array) -> None:
+class Geometry(NamedTuple):
+    """Where a convolution reads and writes: output pixel (i, j) starts at input pixel (i, j)·stride + offset."""
+
+    y_size: Pair
+    kernel: Pair
+    stride: Pair
+    offset: Pair
+    y_at: tuple[int, int, int, int]
+    """Where y begins and its image, row and column strides, in floats: an input gradient fills every s-th pixel."""
+
+
+class Run(Protocol):
+    """Fill `y` from `x` and packed weights; `direct.run` and its relatives differ only in how."""
+
+    def __call__(self, x: Array, packed: Array, bias: Array, y: Array, geometry: Geometry, groups: int) -> None:
+        """Run."""
+
+
+def run(x: Array, packed: Array, bias: Array, y: Array, geometry: Geometry, groups: int) -> None:
+    """Fill `y` by `correlate`."""
+    n, _, _, channels = x.shape
+    filters, (oh, ow), (kh, kw) = y.shape[3], geometry.y_size, geometry.kernel
+    band = band_rows(n, geometry, blocks(channels // groups) * LANES)
+    macs = band * ow * filters * kh * kw * channels // groups
+    items = n * -(-oh // band)
+    parallel_for(
+        correlate, items, max(1, -(-items // RANGES), RANGE_MACS // macs), x.reshape(-1), packed, bias, y.reshape(-1),
+        x.shape[1:], (oh, ow, filters), (kh, kw), geometry.stride, geometry.offset, geometry.y_at, groups, band,
+    )  # fmt: skip
+
+
+def band_rows(n: int, geometry: Geometry, channels: int) -> int:
+    """Return how many output rows an item of work has: what fits into the scratch, and 8 items or more in all."""
+    (oh, ow), (kh, kw), (sh, sw) = geometry.y_size, geometry.kernel, geometry.stride
+    fitting = (SCRATCH_FLOATS // (((ow - 1) * sw + kw) * channels) - kh) // sh + 1
+    return max(1, min(fitting, oh, -(-oh * n // 8)))
+
+
+def forward(
+    x: Array, weight: Array, bias: Array | None, stride: Pair, padding: Pair, groups: int, y: Array, run: Run = run
+) -> None:
     """Fill `y` with the convolution; arrays are float32 and contiguous."""
     filters, kh, kw, depth = weight.shape
-    out_depth = filters // groups
-    packed = np.empty(groups * blocks(out_depth) * kh * kw * depth * LANES, np.float32)
-    parallel_for(
-        pack_filters, groups * blocks(out_depth), 8, weight.reshape(-1), packed, out_depth, kh * kw, depth
-    )  # fmt: skip
-    bias = np.zeros(filters, np.float32) if bias is None else bias
     _, oh, ow, _ = y.shape
+    count = groups * blocks(filters // groups)
+    packed = np.empty(count * kh * kw * depth * LANES, np.float32)
+    parallel_for(pack_filters, count, 8, weight.reshape(-1), packed, filters // groups, kh * kw, depth)
+    bias = np.zeros(filters, np.float32) if bias is None else bias
     y_at = (0, oh * ow * filters, ow * filters, filters)
-    _run(x, packed, bias, y, (oh, ow), (kh, kw), stride, (-padding[0], -padding[1]), y_at, groups)
+    run(x, packed, bias, y, Geometry((oh, ow), (kh, kw), stride, (-padding[0], -padding[1]), y_at), groups)
 
 
-def grad_input(grad_y: Array, weight: Array, stride: Pair, padding: Pair, groups: int, grad_x: Array) -> None:
+def grad_input(
+    grad_y: Array, weight: Array, stride: Pair, padding: Pair, groups: int, grad_x: Array, run: Run = run
+) -> None:
     """Fill `grad_x`: for stride 1 the convolution of `grad_y` with flipped, transposed weights.
 
     For stride s, pixel s·i + a of x has met only the taps kh ≡ a + padding (mod s); so each of the s·s phases (a, b) of
     the pixels is a convolution of its own, of stride 1, with every s-th tap.
     """
-    height, width = grad_x.shape[1:3]
-    for a in range(min(stride[0], height)):
-        for b in range(min(stride[1], width)):
-            _grad_phase((a, b), grad_y, weight, stride, padding, groups, grad_x)
-
-
-def _grad_phase(
-    phase: Pair, grad_y: Array, weight: Array, stride: Pair, padding: Pair, groups: int, grad_x: Array
-) -> None:
-    filters, kernel, depth = weight.shape[0], weight.shape[1:3], weight.shape[3]
+    filters, kh, kw, depth = weight.shape
     _, height, width, channels = grad_x.shape
-    first = tuple((phase[i] + padding[i]) % stride[i] for i in (0, 1))
-    taps = tuple(-(-max(0, kernel[i] - first[i]) // stride[i]) for i in (0, 1))
-    if 0 in taps:
-        grad_x[:, phase[0] :: stride[0], phase[1] :: stride[1]] = 0
-        return
-    offset = tuple((phase[i] + padding[i]) // stride[i] - (taps[i] - 1) for i in (0, 1))
-    size = tuple(-(-((height, width)[i] - phase[i]) // stride[i]) for i in (0, 1))
-    count = groups * blocks(depth)
-    packed = np.empty(count * taps[0] * taps[1] * filters // groups * LANES, np.float32)
-    parallel_for(
-        pack_transposed, count, 8, weight.reshape(-1), packed, filters // groups, kernel, depth, first, stride
-    )  # fmt: skip
-    begin = (phase[0] * width + phase[1]) * channels
-    y_at = (begin, height * width * channels, stride[0] * width * channels, stride[1] * channels)
     zeros = np.zeros(channels, np.float32)
-    _run(grad_y, packed, zeros, grad_x, size, taps, (1, 1), offset, y_at, groups)
+    count = groups * blocks(depth)
+    for a in range(min(stride[0], height)):
+        first_h, taps_h, offset_h, size_h = phase(a, height, kh, stride[0], padding[0])
+        for b in range(min(stride[1], width)):
+            first_w, taps_w, offset_w, size_w = phase(b, width, kw, stride[1], padding[1])
+            if taps_h * taps_w == 0:
+                grad_x[:, a :: stride[0], b :: stride[1]] = 0
+                continue
+            packed = np.empty(count * taps_h * taps_w * filters // groups * LANES, np.float32)
+            parallel_for(
+                pack_transposed, count, 8, weight.reshape(-1), packed, filters // groups, (kh, kw), depth,
+                (first_h, first_w), stride,
+            )  # fmt: skip
+            row = width * channels
+            y_at = (a * row + b * channels, height * row, stride[0] * row, stride[1] * channels)
+            geometry = Geometry((size_h, size_w), (taps_h, taps_w), (1, 1), (offset_h, offset_w), y_at)
+            run(grad_y, packed, zeros, grad_x, geometry, groups)
 
 
-def _run(
-    x: Array, packed: Array, bias: Array, y: Array, y_size: tuple[int, ...], kernel: tuple[int, ...], stride: Pair,
-    offset: tuple[int, ...], y_at: tuple[int, ...], groups: int,
-) -> None:  # fmt: skip
-    n, _, _, channels = x.shape
-    filters = y.shape[3]
-    band = band_rows(n, y_size, blocks(channels // groups) * LANES, kernel, stride)
-    macs = band * y_size[1] * filters * kernel[0] * kernel[1] * channels // groups
-    parallel_for(
-        correlate, n * -(-y_size[0] // band), max(1, RANGE_MACS // macs), x.reshape(-1), packed, bias, y.reshape(-1),
-        x.shape[1:], (*y_size, filters), kernel, stride, offset, y_at, groups, band,
-    )  # fmt: skip
-
-
-def band_rows(n: int, y_size: tuple[int, ...], channels: int, kernel: tuple[int, ...], stride: Pair) -> int:
-    """Return how many output rows an item of work has: what fits into the scratch, and 8 items or more in all."""
-    row = ((y_size[1] - 1) * stride[1] + kernel[1]) * channels
-    fitting = (SCRATCH_FLOATS // row - kernel[0]) // stride[0] + 1
-    return max(1, min(fitting, y_size[0], -(-y_size[0] * n // 8)))
+def phase(a: int, size: int, kernel: int, stride: int, padding: int) -> tuple[int, int, int, int]:
+    """Return of the pixels stride·i + a: their first tap, how many taps, where they begin in grad_y, how many pixels."""
+    first = (a + padding) % stride
+    taps = -(-max(0, kernel - first) // stride)
+    return first, taps, (a + padding) // stride - (taps - 1), -(-(size - a) // stride)

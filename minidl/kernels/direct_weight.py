@@ -19,7 +19,7 @@ from .simd import load, store, tile_fma, tile_load, tile_store
 Array = NDArray[Any]
 Pair = tuple[int, int]
 
-PARTIAL_FLOATS = 1 << 24  # 64 MiB for all chunks' weights together
+PARTIAL_FLOATS = 1 << 22  # 16 MiB for all chunks' weights together
 CHUNKS = 16
 
 

@@ -1,55 +1,133 @@
 """Batch normalization on arrays: statistics, normalization and the three gradients, each in few passes over memory.
 
-Sums over a channel are taken in float64 whatever the data, so that a large common offset costs no precision.
+Training reads x twice forward and x and grad_y twice backward; a ReLU or the addition of a residual rides on these passes.
+The four passes are defined here in NumPy; their compiled twins, for 32-bit floats, are in ``norm_compiled.py``.
 """
 
 from __future__ import annotations
 
+import sys
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .backend import compiled
+
 Array = NDArray[Any]
 
 
-def batch_norm(x: Array, weight: Array, bias: Array, eps: float) -> tuple[Array, Array, Array]:
-    """Return y, and the mean and (biased) variance (C,) of every channel of x (..., C)."""
-    rows = x.reshape(-1, x.shape[-1])  # (M, C)
-    mean = rows.mean(axis=0, dtype=np.float64)
-    centred = rows - mean.astype(x.dtype)
-    var = np.einsum("mc,mc->c", centred, centred, dtype=np.float64) / len(rows)
-    scale = (weight / np.sqrt(var + eps)).astype(x.dtype)
-    centred *= scale
-    centred += bias
-    return centred.reshape(x.shape), mean.astype(x.dtype), var.astype(x.dtype)
+# --- What the rest of the house calls ------------------------------------------------------------------------------------
+
+
+def batch_norm(
+    x: Array, weight: Array, bias: Array, eps: float, residual: Array | None = None, relu: bool = False
+) -> tuple[Array, Array, Array]:
+    """Return y, and the mean and (biased) variance (C,) of every channel of x (..., C).
+
+    y = weight · (x - mean)/sqrt(var + eps) + bias, then, where asked for, `+ residual` and max(·, 0).
+
+    Examples
+    --------
+    >>> x = np.array([[1.0, 10.0], [3.0, 30.0]])
+    >>> y, mean, var = batch_norm(x, np.ones(2), np.zeros(2), eps=0.0)
+    >>> y, mean, var
+    (array([[-1., -1.],
+           [ 1.,  1.]]), array([ 2., 20.]), array([  1., 100.]))
+    """
+    mean, var = _passes(x).moments(x)
+    mean, var = mean.astype(x.dtype), var.astype(x.dtype)
+    return batch_norm_inference(x, weight, bias, mean, var, eps, residual, relu), mean, var
+
+
+def batch_norm_inference(
+    x: Array,
+    weight: Array,
+    bias: Array,
+    mean: Array,
+    var: Array,
+    eps: float,
+    residual: Array | None = None,
+    relu: bool = False,
+) -> Array:
+    """Return what `batch_norm` does, with a given mean and variance."""
+    y: Array = _passes(x).normalize(x, mean, _scale(weight, var, eps), bias, residual, relu)
+    return y
 
 
 def batch_norm_backward(
-    grad_y: Array, x: Array, weight: Array, mean: Array, var: Array, eps: float
+    grad_y: Array, x: Array, weight: Array, mean: Array, var: Array, eps: float, bias: Array | None = None
 ) -> tuple[Array, Array, Array]:
     """Return grad_x, grad_weight and grad_bias of training-mode batch normalization.
 
-    grad_x = weight/σ · (grad_y - Σ grad_y / M - x̂ Σ (grad_y x̂) / M)
+    grad_x = weight/σ · (grad_y - Σ grad_y / M - x̂ Σ (grad_y x̂) / M),  with x̂ = (x - mean)/σ
+
+    A `bias` means that a ReLU followed: grad_y is taken as zero wherever y, recomputed from x, is not positive.
+    After a residual and a ReLU, gate grad_y first (it is the residual's gradient) and give no bias.
     """
-    channels = x.shape[-1]
-    g = grad_y.reshape(-1, channels)  # (M, C)
-    normalized = x.reshape(-1, channels) - mean
-    inv_std = (1 / np.sqrt(var.astype(np.float64) + eps)).astype(x.dtype)
-    normalized *= inv_std
-    grad_bias = g.sum(axis=0, dtype=np.float64)
-    grad_weight = np.einsum("mc,mc->c", g, normalized, dtype=np.float64)
-    grad_x = normalized
-    grad_x *= (-grad_weight / len(g)).astype(x.dtype)
-    grad_x += g
-    grad_x -= (grad_bias / len(g)).astype(x.dtype)
-    grad_x *= weight * inv_std
-    return grad_x.reshape(x.shape), grad_weight.astype(x.dtype), grad_bias.astype(x.dtype)
+    passes, scale = _passes(x), _scale(weight, var, eps)
+    rows = x.size // x.shape[-1]  # M
+    inv_std = 1 / np.sqrt(var.astype(np.float64) + eps)
+    grad_bias, product = passes.gradient_sums(grad_y, x, mean, scale, bias)  # Σ grad_y, Σ grad_y (x - mean)
+    slope = (product * inv_std**2 / rows).astype(x.dtype)
+    offset = (grad_bias / rows).astype(x.dtype)
+    grad_x = passes.gradient_of_input(grad_y, x, mean, scale, bias, slope, offset)
+    return grad_x, (product * inv_std).astype(x.dtype), grad_bias.astype(x.dtype)
 
 
-def batch_norm_inference(x: Array, weight: Array, bias: Array, mean: Array, var: Array, eps: float) -> Array:
-    """Return weight · (x - mean)/sqrt(var + eps) + bias as one scale and one shift of each channel."""
-    scale = weight / np.sqrt(var + x.dtype.type(eps))
-    y: Array = x * scale
-    y += bias - mean * scale
-    return y
+def _scale(weight: Array, var: Array, eps: float) -> Array:
+    """Return weight/σ, (C,)."""
+    return (weight / np.sqrt(var.astype(np.float64) + eps)).astype(weight.dtype)
+
+
+def _passes(x: Array) -> Any:
+    """Return the module whose passes take x: the compiled one for 32-bit floats, else this one."""
+    if compiled() and x.dtype == np.float32:
+        return import_module(".norm_compiled", __package__)
+    return sys.modules[__name__]
+
+
+# --- The four passes, defined --------------------------------------------------------------------------------------------
+
+
+def moments(x: Array) -> tuple[Array, Array]:
+    """Return the mean and the biased variance of every channel, (C,) in float64."""
+    rows = x.reshape(-1, x.shape[-1])  # (M, C)
+    mean = rows.mean(axis=0, dtype=np.float64)
+    centred = rows - mean
+    return mean, np.einsum("mc,mc->c", centred, centred) / len(rows)
+
+
+def normalize(x: Array, mean: Array, scale: Array, bias: Array, residual: Array | None, relu: bool) -> Array:
+    """Return (x - mean) · scale + bias, plus the residual, cut at 0 for a ReLU."""
+    y: Array = x - mean
+    y *= scale
+    y += bias
+    if residual is not None:
+        y += residual
+    return np.maximum(y, 0, out=y) if relu else y
+
+
+def gradient_sums(grad_y: Array, x: Array, mean: Array, scale: Array, bias: Array | None) -> tuple[Array, Array]:
+    """Return Σ grad_y and Σ grad_y (x - mean) over all rows, (C,) in float64; with a bias, grad_y gated first."""
+    g = _gated(grad_y, x, mean, scale, bias).reshape(-1, x.shape[-1])  # (M, C)
+    centred = (x - mean).reshape(g.shape)
+    return g.sum(axis=0, dtype=np.float64), np.einsum("mc,mc->c", g, centred, dtype=np.float64)
+
+
+def gradient_of_input(
+    grad_y: Array, x: Array, mean: Array, scale: Array, bias: Array | None, slope: Array, offset: Array
+) -> Array:
+    """Return (grad_y - offset - (x - mean) · slope) · scale; with a bias, grad_y gated first."""
+    grad_x: Array = _gated(grad_y, x, mean, scale, bias) - offset
+    grad_x -= (x - mean) * slope
+    grad_x *= scale
+    return grad_x
+
+
+def _gated(grad_y: Array, x: Array, mean: Array, scale: Array, bias: Array | None) -> Array:
+    """Return grad_y where normalization let x pass the ReLU, else 0; all of grad_y without a bias."""
+    if bias is None:
+        return grad_y
+    return np.where((x - mean) * scale + bias > 0, grad_y, grad_y.dtype.type(0))

@@ -1,5 +1,5 @@
 """Counter-based random numbers: every draw is a pure function of (seed, stream, step, element).
-Philox4x32-10 turns (seed, stream, step) into a 64-bit key; a two-multiply hash turns (key, element) into 32 bits.
+Philox4x32-10 turns (seed, stream, step) into a 64-bit key; a three-multiply hash turns (key, element) into 32 bits.
 No state is kept anywhere, so any thread count, tile size or resumed run draws the same bits.
 """
 
@@ -20,9 +20,10 @@ Array = NDArray[Any]
 
 GRAIN = 1 << 16  # elements in a range: 256 kB of words, some 30 microseconds compiled
 
-# The multipliers and shifts of a well-mixing 32-bit bijection (C. Wellons' search, "lowbias32").
-MULTIPLY_1, MULTIPLY_2 = np.uint32(0x7FEB352D), np.uint32(0x846CA68B)
-SHIFT_1, SHIFT_2, SHIFT_3 = np.uint32(16), np.uint32(15), np.uint32(16)
+# The multipliers and shifts of a bijection of 32-bit words that mixes well (C. Wellons' search, "triple32").  With two
+# multiplies elements 2**k apart are visibly correlated (chi-square of pairs 20 sigma and more off in 4 million draws).
+MULTIPLY = (np.uint32(0xED5AD4BB), np.uint32(0xAC4C1B51), np.uint32(0x31848BAB))
+SHIFT = (np.uint32(17), np.uint32(11), np.uint32(15), np.uint32(14))
 
 # Philox4x32: two multipliers and the two Weyl constants that advance the key (Salmon et al., SC 2011, section 4.1).
 PHILOX_MULTIPLY = (0xD2511F53, 0xCD9E8D57)
@@ -69,14 +70,17 @@ def stream_key(seed: int, stream: int | str, step: int) -> Array:
 
 def hash32(element: Array, key: Array) -> Array:
     """Return 32 random bits for each element number (uint32, any shape); a bijection of the element for every key."""
-    bits = element ^ key[0]
-    bits ^= bits >> SHIFT_1
-    bits *= MULTIPLY_1
+    bits: Array = np.array(element, np.uint32)
+    bits ^= key[0]
+    bits ^= bits >> SHIFT[0]
+    bits *= MULTIPLY[0]
     bits ^= key[1]
-    bits ^= bits >> SHIFT_2
-    bits *= MULTIPLY_2
-    bits ^= bits >> SHIFT_3
-    return np.asarray(bits)
+    bits ^= bits >> SHIFT[1]
+    bits *= MULTIPLY[1]
+    bits ^= bits >> SHIFT[2]
+    bits *= MULTIPLY[2]
+    bits ^= bits >> SHIFT[3]
+    return bits
 
 
 def random_uint32(n: int, key: Array) -> Array:

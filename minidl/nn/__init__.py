@@ -7,19 +7,25 @@ from minidl.nn.layers import (
     BatchNorm1d,
     BatchNorm2d,
     Conv2d,
+    DepthwiseConv2d,
     Dropout,
     Flatten,
     GlobalAvgPool2d,
+    HardTanh,
+    LeakyReLU,
     Linear,
     MaxPool2d,
     ReLU,
     Sequential,
+    Sigmoid,
+    Tanh,
 )
 from minidl.nn.module import Module, Parameter
 
 __all__ = [
-    "AvgPool2d", "BatchNorm1d", "BatchNorm2d", "Conv2d", "Dropout", "Flatten", "GlobalAvgPool2d", "Linear", "MaxPool2d",
-    "Module", "Parameter", "ReLU", "Sequential", "init", "models", "ops",
+    "AvgPool2d", "BatchNorm1d", "BatchNorm2d", "Conv2d", "DepthwiseConv2d", "Dropout", "Flatten", "GlobalAvgPool2d",
+    "HardTanh", "LeakyReLU", "Linear", "MaxPool2d", "Module", "Parameter", "ReLU", "Sequential", "Sigmoid", "Tanh",
+    "init", "models", "ops",
 ]  # fmt: skip
 
 

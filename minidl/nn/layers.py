@@ -47,6 +47,29 @@ class Conv2d(Module):
         return ops.conv2d(x, self.weight, self.bias, self.stride, self.padding, self.groups)
 
 
+class DepthwiseConv2d(Module):
+    """Convolution of each channel with one filter of its own: (N, H, W, C) to (N, OH, OW, C).
+
+    `weight` is (C, KH, KW, 1), He-normal; `bias` (C,) starts at 0.  How many channels there are is read off the weight.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        kernel_size: int | Pair,
+        stride: int | Pair = 1,
+        padding: int | Pair = 0,
+        bias: bool = True,
+        rng: Rng = None,
+    ) -> None:
+        self.stride, self.padding = pair(stride), pair(padding)
+        self.weight = Parameter(init.he_normal((channels, *pair(kernel_size), 1), rng))
+        self.bias = Parameter(np.zeros(channels, np.float32)) if bias else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.conv2d(x, self.weight, self.bias, self.stride, self.padding, groups=self.weight.shape[0])
+
+
 class Linear(Module):
     """Every output a weighted sum of all inputs: (N, in_features) to (N, out_features).
 
@@ -101,6 +124,37 @@ class ReLU(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return ops.relu(x)
+
+
+class LeakyReLU(Module):
+    """x where positive, else `negative_slope` times x."""
+
+    def __init__(self, negative_slope: float = 0.01) -> None:
+        self.negative_slope = negative_slope
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.leaky_relu(x, self.negative_slope)
+
+
+class HardTanh(Module):
+    """x cut to [-1, 1]."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.hardtanh(x)
+
+
+class Tanh(Module):
+    """Hyperbolic tangent."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.tanh(x)
+
+
+class Sigmoid(Module):
+    """1 / (1 + exp(-x))."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.sigmoid(x)
 
 
 class MaxPool2d(Module):

@@ -1,5 +1,7 @@
 """Convolution and its gradients: the twins against SciPy, the compiled kernels against the twins, and one another."""
 
+from unittest.mock import patch
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -103,6 +105,31 @@ def test_direct_kernel_is_exact_on_small_integers(problem):
         expected = all_three(*found_arrays)
     for value, reference in zip(found, expected, strict=True):
         np.testing.assert_array_equal(value, reference)
+
+
+@st.composite
+def winograd_problems(draw):
+    """Draw 3×3 convolutions of stride 1, of odd widths, odd channels and any padding, some of one patch only."""
+    padding = draw(st.tuples(st.integers(0, 4), st.integers(0, 4)))
+    size = [draw(st.sampled_from([s for s in (1, 2, 4, 5, 7, 13, 28) if s + 2 * padding[i] >= 3])) for i in (0, 1)]
+    channels, filters = (draw(st.sampled_from([1, 3, 16, 27, 40])) for _ in range(2))
+    n = draw(st.sampled_from([1, 3, 10]))
+    return (n, *size, channels), (filters, 3, 3, channels), (1, 1), padding, 1, draw(st.integers(0, 2**32 - 1))
+
+
+@needs_numba
+@given(winograd_problems())
+def test_winograd_is_the_twin_within_float32(problem):
+    x, weight, bias, grad_y, rest = problem_arrays = arrays(problem, np.float32)
+    with use(backend="numba", conv="fast"), patch.object(conv, "choose", lambda *_: "winograd"):
+        found = all_three(*problem_arrays)
+    exact = [a.astype(np.float64) for a in (x, weight, bias, grad_y)]
+    with use(backend="numpy"):
+        expected = all_three(*exact, rest)
+        magnitudes = all_three(*map(abs, exact), rest)
+    for value, reference, magnitude in zip(found, expected, magnitudes, strict=True):
+        # The transforms' constants reach 8·8 and mix the outputs of a patch: the error is one of the largest sum.
+        assert np.all(abs(value - reference) <= 64 * EPS * magnitude.max())
 
 
 @needs_numba

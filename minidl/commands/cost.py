@@ -1,0 +1,39 @@
+"""`minidl cost MODEL`: the arithmetic of a network, layer by layer, by the convention of the pruning paper."""
+
+from __future__ import annotations
+
+import argparse
+
+from minidl.commands import Output
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.add_argument("model", help="such as vgg16, resnet56, resnet110, resnet34, densenet121, lenet5")
+    parser.add_argument("--input", metavar="HxWxC", help="size of one image (default: what the model is made for)")
+    parser.add_argument("--classes", type=int, help="number of classes (default: what the model is made for)")
+    parser.epilog = (
+        "One multiply-accumulate (MAC) counts as one operation.  Papers that say FLOP often mean this, and tools that\n"
+        "say FLOP often count it twice; so compare conventions before you compare numbers."
+    )
+
+
+def run(args: argparse.Namespace) -> Output:
+    """Trace the network once and count."""
+    from minidl.graph import cost, trace
+    from minidl.nn import models
+
+    shape = parse_shape(args.input) if args.input else models.default_input_shape(args.model)
+    options = {} if args.classes is None else {"num_classes": args.classes}
+    model = models.build(args.model, input_shape=shape, rng=args.seed, **options)
+    result = cost(trace(model, input_shape=shape))
+    return Output(str(result), {"model": args.model, "input": list(shape), **result.record()})
+
+
+def parse_shape(text: str) -> tuple[int, int, int]:
+    """'32x32x3' as (32, 32, 3)."""
+    parts = text.lower().split("x")
+    if len(parts) != 3 or not all(part.isdigit() and int(part) > 0 for part in parts):
+        raise ValueError(f"--input is {text!r}, expected height x width x channels such as 32x32x3")
+    height, width, channels = (int(part) for part in parts)
+    return height, width, channels

@@ -1,0 +1,9 @@
+"""What a network computes, as data: `trace` makes a `Graph`, and whatever must know the structure reads it."""
+
+from minidl.graph.cost import Cost, Row, cost
+from minidl.graph.graph import SOURCES, Graph, Node
+from minidl.graph.run import run
+from minidl.graph.show import dot, table
+from minidl.graph.trace import trace
+
+__all__ = ["SOURCES", "Cost", "Graph", "Node", "Row", "cost", "dot", "run", "table", "trace"]

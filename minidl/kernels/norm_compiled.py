@@ -1,0 +1,202 @@
+"""The compiled twins of the passes of `minidl.kernels.norm`, for 32-bit floats: every pass runs at the speed of memory.
+
+**Wide rows.** A row of 16 channels is too short a loop, and 27 channels fill no vector; so each loop runs over a wide row of
+several rows at once, with the channels' constants repeated to match. **Sums** are taken lane by lane in float32 over a block
+of at most 64 wide rows, folded to channels in float64, and the blocks added in order: any thread count, the same bits.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .jit import jit
+from .parallel import parallel_for
+
+Array = NDArray[Any]
+
+WIDTH = 512  # floats in a wide row, at least
+BLOCK = 1 << 15  # floats in a block of sums, at most: 128 KiB, and 64 terms in every float32 sum
+BLOCKS = 2  # blocks in a range
+GRAIN = 1 << 16  # floats in a range of a loop without sums: some 15 µs of work, as a dispatch to a thread costs
+
+
+# --- The loops ----------------------------------------------------------------------------------------------------------
+
+
+@jit
+def sum_moments(start, stop, x, origin, width, block, out):  # type: ignore[no-untyped-def]
+    """out[b] = Σ (x - origin), Σ (x - origin)² of block b, summed around the mean of the block's first wide row."""
+    channels = origin.size
+    for b in range(start, stop):
+        rows = x[b * block : (b + 1) * block]
+        first = rows[:width]
+        fold(first, out[b, 0])
+        centre = np.empty(width, np.float32)
+        for at in range(0, width, channels):
+            for c in range(channels):
+                centre[at + c] = out[b, 0, c] * (channels / first.size)
+        sums, squares = np.zeros(width, np.float32), np.zeros(width, np.float32)
+        for at in range(0, rows.size, width):
+            row = rows[at : at + width]
+            for i in range(row.size):
+                centred = row[i] - centre[i]
+                sums[i] += centred
+                squares[i] += centred * centred
+        fold(sums, out[b, 0])
+        fold(squares, out[b, 1])
+        move_origin(out[b, 0], out[b, 1], centre, origin, rows.size // channels)
+
+
+@jit
+def fold(lanes, out):  # type: ignore[no-untyped-def]
+    """Sum the lanes of each channel."""
+    out[:] = 0
+    for at in range(0, lanes.size, out.size):
+        row = lanes[at : at + out.size]
+        for c in range(out.size):
+            out[c] += row[c]
+
+
+@jit
+def move_origin(sums, squares, centre, origin, n):  # type: ignore[no-untyped-def]
+    """Turn Σ d, Σ d² of n distances from `centre` into those from `origin`, δ away: Σ d + nδ, Σ d² + 2δ Σ d + nδ²."""
+    for c in range(origin.size):
+        delta = np.float64(centre[c]) - origin[c]
+        squares[c] += delta * (2 * sums[c] + n * delta)
+        sums[c] += n * delta
+
+
+@jit
+def apply(start, stop, x, mean, scale, bias, residual, floor, y):  # type: ignore[no-untyped-def]
+    """y = max((x - mean) · scale + bias + residual, floor) over wide rows; the residual may be None."""
+    width = mean.size
+    for at in range(start * width, stop * width, width):
+        row, to = x[at : at + width], y[at : at + width]
+        if residual is not None:
+            other = residual[at : at + width]
+        for i in range(row.size):
+            value = (row[i] - mean[i]) * scale[i] + bias[i]
+            if residual is not None:
+                value += other[i]
+            to[i] = floor if value < floor else value
+
+
+@jit
+def gate(g, centred, scale, bias, i):  # type: ignore[no-untyped-def]
+    """Return g where normalization let x pass the ReLU, else 0; g without a bias."""
+    if bias is None:
+        return g
+    return g if centred * scale[i] + bias[i] > 0 else np.float32(0)
+
+
+@jit
+def sum_gradients(start, stop, grad_y, x, mean, scale, bias, block, out):  # type: ignore[no-untyped-def]
+    """out[b] = Σ g, Σ g (x - mean) of block b, g the gated grad_y."""
+    width = mean.size
+    for b in range(start, stop):
+        grad_rows, rows = grad_y[b * block : (b + 1) * block], x[b * block : (b + 1) * block]
+        sums, products = np.zeros(width, np.float32), np.zeros(width, np.float32)
+        for at in range(0, rows.size, width):
+            grad, row = grad_rows[at : at + width], rows[at : at + width]
+            for i in range(row.size):
+                centred = row[i] - mean[i]
+                g = gate(grad[i], centred, scale, bias, i)
+                sums[i] += g
+                products[i] += g * centred
+        fold(sums, out[b, 0])
+        fold(products, out[b, 1])
+
+
+@jit
+def gradient(start, stop, grad_y, x, mean, scale, bias, slope, offset, grad_x):  # type: ignore[no-untyped-def]
+    """grad_x = (g - offset - (x - mean) · slope) · scale over wide rows, g the gated grad_y."""
+    width = mean.size
+    for at in range(start * width, stop * width, width):
+        grad, row, to = grad_y[at : at + width], x[at : at + width], grad_x[at : at + width]
+        for i in range(row.size):
+            centred = row[i] - mean[i]
+            g = gate(grad[i], centred, scale, bias, i)
+            to[i] = (g - offset[i] - centred * slope[i]) * scale[i]
+
+
+# --- The passes ---------------------------------------------------------------------------------------------------------
+
+
+def moments(x: Array) -> tuple[Array, Array]:
+    """Return the mean and the biased variance of every channel, (C,) in float64."""
+    channels = x.shape[-1]
+    rows = x.size // channels
+    flat = _flat(x)
+    origin = flat[:channels].copy()
+    out = _sum_blocks(sum_moments, flat, channels, origin, _repeats(channels) * channels)
+    mean, square = out / rows
+    return origin + mean, np.maximum(square - mean * mean, 0)
+
+
+def normalize(x: Array, mean: Array, scale: Array, bias: Array, residual: Array | None, relu: bool) -> Array:
+    """Return (x - mean) · scale + bias, plus the residual, cut at 0 for a ReLU."""
+    y = np.empty(x.shape, np.float32)
+    other = None if residual is None else _flat(residual)
+    floor = np.float32(0 if relu else -np.inf)
+    _run(apply, x, _flat(x), *_widen(mean, scale, bias), other, floor, y.reshape(-1))
+    return y
+
+
+def gradient_sums(grad_y: Array, x: Array, mean: Array, scale: Array, bias: Array | None) -> tuple[Array, Array]:
+    """Return Σ grad_y and Σ grad_y (x - mean) over all rows, (C,) in float64; with a bias, grad_y gated first."""
+    total, product = _sum_blocks(sum_gradients, _flat(grad_y), x.shape[-1], _flat(x), *_widen(mean, scale, bias))
+    return total, product
+
+
+def gradient_of_input(
+    grad_y: Array, x: Array, mean: Array, scale: Array, bias: Array | None, slope: Array, offset: Array
+) -> Array:
+    """Return (grad_y - offset - (x - mean) · slope) · scale; with a bias, grad_y gated first."""
+    grad_x = np.empty(x.shape, np.float32)
+    constants = _widen(mean, scale, bias, slope, offset)
+    _run(gradient, x, _flat(grad_y), _flat(x), *constants, grad_x.reshape(-1))
+    return grad_x
+
+
+# --- Wide rows and blocks -----------------------------------------------------------------------------------------------
+
+
+def _repeats(channels: int) -> int:
+    """Return how many rows make a wide row: WIDTH floats or more, in whole vectors of 16 where rows are short."""
+    step = 16 // math.gcd(channels, 16)
+    return 1 if channels >= WIDTH else -(-WIDTH // (channels * step)) * step
+
+
+def _widen(*constants: Array | None) -> list[Array | None]:
+    """Repeat each (C,) constant over a wide row; None stays None."""
+    return [None if constant is None else _repeated(constant) for constant in constants]
+
+
+def _repeated(constant: Array) -> Array:
+    wide = np.empty((_repeats(constant.size), constant.size), np.float32)
+    wide[...] = constant
+    return wide.reshape(-1)
+
+
+def _run(loop: Any, x: Array, *args: Any) -> None:
+    """Run a loop without sums over the wide rows of x; the last one may be shorter."""
+    width = _repeats(x.shape[-1]) * x.shape[-1]
+    parallel_for(loop, -(-x.size // width), max(1, GRAIN // width), *args)
+
+
+def _sum_blocks(loop: Any, x: Array, channels: int, *args: Any) -> Array:
+    """Run a loop that leaves two sums a channel for every block of x, and add the blocks up in order: (2, C)."""
+    width = _repeats(channels) * channels
+    block = max(1, BLOCK // width) * width
+    out = np.empty((-(-x.size // block), 2, channels))
+    parallel_for(loop, len(out), BLOCKS, x, *args, block, out)
+    total: Array = out.sum(axis=0)
+    return total
+
+
+def _flat(x: Array) -> Array:
+    return np.ascontiguousarray(x).reshape(-1)

@@ -1,0 +1,191 @@
+"""The gradient of a 3×3 weight by the same transforms: Gᵀ [ Σ over patches of (Bᵀ x B) ⊙ (A grad_y Aᵀ) ] G.
+
+Like the direct gradient it sums fixed chunks of patches into 36 matrices of their own and adds the chunks in order.
+Where those matrices are large and the chunks few, the 36 of them are the ranges instead of the chunks.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .direct import blocks
+from .jit import jit
+from .parallel import parallel_for
+from .simd import LANES, load, load_part, store, tile_fma, tile_load, tile_store
+from .winograd import BLOCK_FLOATS, CACHE_FLOATS, ROWS, SCRATCH, load_6, store_6, transform_patch
+
+Array = NDArray[Any]
+Pair = tuple[int, int]
+
+CHUNKS = 8
+SUMS_FLOATS = 1 << 20  # 4 MiB for all chunks' matrices together, or for one round of transformed patches
+
+
+@jit
+def grad_1d(g):  # type: ignore[no-untyped-def]
+    """A g: 4 outputs' gradients → 6 points."""
+    even, odd, even2, odd2 = g[0] + g[2], g[1] + g[3], g[0] + 4.0 * g[2], 2.0 * g[1] + 8.0 * g[3]
+    return g[0], even + odd, even - odd, even2 + odd2, even2 - odd2, g[3]
+
+
+@jit
+def taps_1d(u):  # type: ignore[no-untyped-def]
+    """Gᵀ u: 6 points → 3 taps."""
+    sum1, sum2 = (1 / 6) * (u[1] + u[2]), u[3] + u[4]
+    first = 0.25 * u[0] - sum1 + (1 / 24) * sum2
+    middle = (1 / 6) * (u[2] - u[1]) + (1 / 12) * (u[3] - u[4])
+    return first, middle, (1 / 6) * sum2 - sum1 + u[5]
+
+
+@jit
+def transform_grad(grad, at, lanes, size, top, left, scratch, d, to, plane):  # type: ignore[no-untyped-def]
+    """A g Aᵀ of the 4×4 patch of the gradient whose corner is (top, left); its 36 points go `plane` floats apart."""
+    height, width, channels = size
+    row = width * channels
+    for j in range(4):
+        count = lanes if left + j < width else 0
+        corner = at + top * row + (left + j) * channels
+        g = (
+            load_part(grad, corner, count),
+            load_part(grad, corner + row, count if top + 1 < height else 0),
+            load_part(grad, corner + 2 * row, count if top + 2 < height else 0),
+            load_part(grad, corner + 3 * row, count if top + 3 < height else 0),
+        )
+        store_6(scratch, j * LANES, 4 * LANES, grad_1d(g))
+    for i in range(6):
+        at_row = i * 4 * LANES
+        g = (
+            load(scratch, at_row), load(scratch, at_row + LANES),
+            load(scratch, at_row + 2 * LANES), load(scratch, at_row + 3 * LANES),
+        )  # fmt: skip
+        store_6(d, to + i * 6 * plane, plane, grad_1d(g))
+
+
+@jit
+def transform_block(start, stop, x, grad_y, v, d, x_size, y_size, padding, patches, block, first):  # type: ignore[no-untyped-def]
+    """Transform patches first + [start, stop) of x into v and of grad_y into d: (36, blocks, `block` patches, 16)."""
+    in_blocks, out_blocks = (x_size[2] + LANES - 1) // LANES, (y_size[2] + LANES - 1) // LANES
+    plane_v, plane_d = (in_blocks * block + 1) * LANES, (out_blocks * block + 1) * LANES
+    scratch = np.empty(SCRATCH, np.float32)
+    image_x, image_y = x_size[0] * x_size[1] * x_size[2], y_size[0] * y_size[1] * y_size[2]
+    per_image = patches[0] * patches[1]
+    for patch in range(start, stop):
+        image, place = (first + patch) // per_image, (first + patch) % per_image
+        top, left = place // patches[1] * 4, place % patches[1] * 4
+        for c in range(in_blocks):
+            transform_patch(
+                x, image * image_x + c * LANES, min(LANES, x_size[2] - c * LANES), x_size, top - padding[0],
+                left - padding[1], scratch, v, (c * block + patch) * LANES, plane_v,
+            )  # fmt: skip
+        for o in range(out_blocks):
+            transform_grad(
+                grad_y, image * image_y + o * LANES, min(LANES, y_size[2] - o * LANES), y_size, top, left, scratch, d,
+                (o * block + patch) * LANES, plane_d,
+            )  # fmt: skip
+
+
+@jit
+def add_products(start, stop, v, d, sums, at_sums, count, block, depth, filters):  # type: ignore[no-untyped-def]
+    """sums[point] += Σ_patches v[point, patch, c] · d[point, patch, o] for points [start, stop)."""
+    in_blocks, out_blocks = (depth + LANES - 1) // LANES, (filters + LANES - 1) // LANES
+    plane_v, plane_d = (in_blocks * block + 1) * LANES, (out_blocks * block + 1) * LANES
+    for point in range(start, stop):
+        for c in range(0, depth, ROWS):
+            at_v = point * plane_v + c // LANES * block * LANES + c % LANES
+            for o in range(out_blocks):
+                to = at_sums + ((point * out_blocks + o) * in_blocks * LANES + point + c) * LANES
+                at_d = point * plane_d + o * block * LANES
+                tile = tile_load(ROWS, sums, to, LANES)
+                for patch in range(count):
+                    tile = tile_fma(tile, v, at_v + patch * LANES, 1, d, at_d + patch * LANES)
+                tile_store(tile, sums, to, LANES)
+
+
+@jit
+def grad_chunks(start, stop, x, grad_y, sums, x_size, y_size, padding, patches, block, chunk, total):  # type: ignore[no-untyped-def]
+    """Sum chunks [start, stop), each of `chunk` patches, `block` patches at a time."""
+    depth, filters = x_size[2], y_size[2]
+    in_blocks, out_blocks = (depth + LANES - 1) // LANES, (filters + LANES - 1) // LANES
+    v = np.empty(36 * (in_blocks * block + 1) * LANES, np.float32)
+    d = np.empty(36 * (out_blocks * block + 1) * LANES, np.float32)
+    size = 36 * (out_blocks * in_blocks * LANES + 1) * LANES
+    for part in range(start, stop):
+        sums[part * size : (part + 1) * size] = np.float32(0.0)
+        last = min((part + 1) * chunk, total)
+        for first in range(part * chunk, last, block):
+            count = min(block, last - first)
+            transform_block(0, count, x, grad_y, v, d, x_size, y_size, padding, patches, block, first)
+            add_products(0, 36, v, d, sums, part * size, count, block, depth, filters)
+
+
+@jit
+def transform_sums(start, stop, sums, chunks, grad, filters, depth):  # type: ignore[no-untyped-def]
+    """Add the chunks in order and apply Gᵀ · G: (chunks, 36, blocks, C padded, 16) → (O, 3, 3, C), by 16 filters, 16 channels."""
+    out_blocks, padded = (filters + LANES - 1) // LANES, (depth + LANES - 1) // LANES * LANES
+    plane = (out_blocks * padded + 1) * LANES
+    points, scratch = np.empty(36 * LANES, np.float32), np.empty(18 * LANES, np.float32)
+    taps = np.empty((LANES, 9 * LANES), np.float32)
+    for item in range(start, stop):
+        block, first = item // (padded // LANES), item % (padded // LANES) * LANES
+        channels = min(LANES, depth - first)
+        for c in range(channels):
+            at = (block * padded + first + c) * LANES
+            for point in range(36):
+                total = load(sums, at + point * plane)
+                for part in range(1, chunks):
+                    total = total + load(sums, (part * 36 + point) * plane + at)
+                store(points, point * LANES, total)
+            for j in range(6):
+                column = taps_1d(load_6(points, j * LANES, 6 * LANES))
+                store(scratch, j * LANES, column[0])
+                store(scratch, (6 + j) * LANES, column[1])
+                store(scratch, (12 + j) * LANES, column[2])
+            for i in range(3):
+                row = taps_1d(load_6(scratch, i * 6 * LANES, LANES))
+                store(taps[c], i * 3 * LANES, row[0])
+                store(taps[c], (i * 3 + 1) * LANES, row[1])
+                store(taps[c], (i * 3 + 2) * LANES, row[2])
+        for lane in range(min(LANES, filters - block * LANES)):
+            for tap in range(9):
+                to = ((block * LANES + lane) * 9 + tap) * depth + first
+                for c in range(channels):
+                    grad[to + c] = taps[c, tap * LANES + lane]
+
+
+def grad_weight(x: Array, grad_y: Array, padding: Pair, grad: Array) -> None:
+    """Fill `grad` (O, 3, 3, C); arrays are float32 and contiguous."""
+    (n, oh, ow, filters), depth = grad_y.shape, x.shape[3]
+    patches = (-(-oh // 4), -(-ow // 4))
+    total = n * patches[0] * patches[1]
+    size = 36 * (blocks(filters) * blocks(depth) * LANES + 1) * LANES
+    chunks = max(1, min(CHUNKS, SUMS_FLOATS // size, total // 16))
+    sizes = (x.shape[1:], grad_y.shape[1:], padding, patches)
+    per_patch = 36 * LANES * (blocks(depth) + blocks(filters))
+    if chunks < 4:
+        block = min(total, max(SUMS_FLOATS // per_patch, 128 if size > CACHE_FLOATS else 16))
+        chunks, sums = 1, _by_point(x.reshape(-1), grad_y.reshape(-1), sizes, block, total, size)
+    else:
+        chunk = -(-total // chunks)
+        chunks = -(-total // chunk)
+        block = min(chunk, max(16, min(64, BLOCK_FLOATS // per_patch)))
+        sums = np.empty(chunks * size, np.float32)
+        parallel_for(
+            grad_chunks, chunks, 1, x.reshape(-1), grad_y.reshape(-1), sums, *sizes, block, chunk, total
+        )  # fmt: skip
+    parallel_for(transform_sums, blocks(filters) * blocks(depth), 4, sums, chunks, grad.reshape(-1), filters, depth)
+
+
+def _by_point(x: Array, grad_y: Array, sizes: tuple[Any, ...], block: int, total: int, size: int) -> Array:
+    """Transform `block` patches, then let each range add some of the 36 products over all of them; and so on."""
+    depth, filters = sizes[0][2], sizes[1][2]
+    v = np.empty(36 * (blocks(depth) * block + 1) * LANES, np.float32)
+    d = np.empty(36 * (blocks(filters) * block + 1) * LANES, np.float32)
+    sums = np.zeros(size, np.float32)
+    for first in range(0, total, block):
+        count = min(block, total - first)
+        parallel_for(transform_block, count, 8, x, grad_y, v, d, *sizes, block, first)
+        parallel_for(add_products, 36, 3, v, d, sums, 0, count, block, depth, filters)
+    return sums

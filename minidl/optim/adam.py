@@ -1,0 +1,90 @@
+"""Adam: each weight moves by its mean gradient over the root of its mean squared gradient (Kingma and Ba 2015)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+
+from minidl.nn.module import Parameter
+from minidl.optim.optimizer import Optimizer
+from minidl.types import Array
+
+
+def adam(
+    weight: Array,
+    grad: Array,
+    mean: Array,
+    square: Array,
+    steps: int,
+    lr: float,
+    betas: tuple[float, float],
+    eps: float,
+    weight_decay: float,
+) -> None:
+    """One step, in place, on arrays of one shape; `steps` counts from 1 (Algorithm 1).
+
+    g = grad + weight_decay·weight;  mean ← β₁·mean + (1-β₁)·g;  square ← β₂·square + (1-β₂)·g²;
+    weight ← weight - lr·m̂ / (√ŝ + eps)  with  m̂ = mean/(1-β₁ᵗ), ŝ = square/(1-β₂ᵗ).
+    """
+    beta1, beta2 = betas
+    if weight_decay:
+        grad = grad + weight_decay * weight
+    mean *= beta1
+    mean += (1 - beta1) * grad
+    square *= beta2
+    square += (1 - beta2) * grad * grad
+    scale = np.sqrt(square)
+    scale /= math.sqrt(1 - beta2**steps)
+    scale += eps
+    np.divide(mean, scale, out=scale)
+    scale *= lr / (1 - beta1**steps)
+    weight -= scale
+
+
+class Adam(Optimizer):
+    """Adam with bias correction.
+
+    Parameters
+    ----------
+    named_parameters : (name, parameter) pairs, such as `model.named_parameters()`
+    lr : the rate, about the size of every weight's step
+    betas : decay of the means of the gradient and of its square
+    eps : added to the root, so that a gradient of 0 divides by something
+    weight_decay : times the weight, added to the gradient (not decoupled)
+
+    Examples
+    --------
+    >>> import minidl
+    >>> w = minidl.nn.Parameter([1.0, -2.0])
+    >>> optimizer = Adam([("w", w)], lr=0.1)
+    >>> (w * w).sum().backward()
+    >>> optimizer.step()
+    >>> w.numpy().round(4)
+    array([ 0.9, -1.9], dtype=float32)
+    """
+
+    slots = ("mean", "square")
+
+    def __init__(
+        self,
+        named_parameters: Iterable[tuple[str, Parameter]],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        if not all(0 <= beta < 1 for beta in betas) or not eps >= 0 or not weight_decay >= 0:
+            raise ValueError(
+                f"Adam got betas={betas}, eps={eps}, weight_decay={weight_decay}, expected betas in [0, 1), others >= 0"
+            )
+        self.betas, self.eps, self.weight_decay = betas, eps, weight_decay
+        super().__init__(named_parameters, lr)
+
+    def move(self, weight: Array, grad: Array, *state: Array, steps: int) -> None:
+        mean, square = state
+        adam(weight, grad, mean, square, steps, float(self.lr), self.betas, self.eps, self.weight_decay)
+
+    def __repr__(self) -> str:
+        return f"Adam(lr={self.lr}, betas={self.betas}, eps={self.eps}, weight_decay={self.weight_decay})"

@@ -55,11 +55,9 @@ class Tensor:
 
     def __init__(self, array: Any, requires_grad: bool = False) -> None:
         self.data = _to_array(array)
-        if requires_grad and self.data.dtype.kind != "f":
-            raise TypeError(f"found {self.data.dtype} data, expected float32 or float64 to differentiate: use .astype")
-        self._is_leaf_with_grad = requires_grad
         self.grad = None
         self.node = None
+        self.requires_grad = requires_grad
 
     @classmethod
     def wrap(cls, array: Array) -> Tensor:
@@ -82,6 +80,8 @@ class Tensor:
     def requires_grad(self, value: bool) -> None:
         if self.node is not None:
             raise ValueError("requires_grad can be set on a leaf only: take .detach() of a computed Tensor")
+        if value and self.data.dtype.kind != "f":
+            raise TypeError(f"found {self.data.dtype} data, expected float32 or float64 to differentiate: use .astype")
         self._is_leaf_with_grad = value
 
     @property
@@ -215,8 +215,9 @@ class Tensor:
     def reshape(self, *shape: int | Shape) -> Tensor:
         return ops.reshape(self, *shape)
 
-    def transpose(self, *axes: int) -> Tensor:
-        return ops.transpose(self, axes or None)
+    def transpose(self, *axes: int | Shape) -> Tensor:
+        order = axes[0] if len(axes) == 1 and isinstance(axes[0], (tuple, list)) else axes
+        return ops.transpose(self, order or None)  # type: ignore[arg-type]
 
     @property
     def T(self) -> Tensor:  # noqa: N802 - NumPy's name
@@ -231,6 +232,8 @@ def as_tensor(value: Operand | Any, dtype: Any = None) -> Tensor:
     if isinstance(value, Tensor):
         return value
     if dtype is not None and isinstance(value, (bool, int, float, np.generic, list, tuple)):
+        if np.dtype(dtype).kind != "f" and np.asarray(value).dtype.kind == "f":
+            raise TypeError(f"found {value} beside {dtype} data, expected floats to hold it: use .astype('float32')")
         return Tensor.wrap(np.asarray(value, dtype=dtype))
     return Tensor(value)
 

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from visual.band import draw_band
 from visual.labels import note
-from visual.style import MUTED, WIDE, axes_or_new, colours_for, style
+from visual.style import MUTED, PAPER, WIDE, axes_or_new, colours_for, style
 
 
 @style()
@@ -47,8 +47,8 @@ def draw_line(
     ax.set(xlabel=xlabel, ylabel="loss (nats per image)", yscale="log" if log else "linear")
     for text, alpha in (marks or {}).items():
         ax.axvline(alpha, color=MUTED, lw=1, ls=":")
-        place = ax.get_xaxis_transform()
-        note(ax, text, (alpha, 0), (4, 4), xycoords=place, rotation=90, va="bottom", color=MUTED)
+        middle: Any = {"xycoords": ax.get_xaxis_transform(), "ha": "center", "va": "center", "rotation": 90}
+        note(ax, text, (alpha, 0.45), color=MUTED, backgroundcolor=PAPER, **middle)
     if accuracy is not None:
         _draw_accuracy(ax, alphas, accuracy, palette)
     if len(loss) > 1:

@@ -221,8 +221,16 @@ def _looks_numeric(text: str) -> bool:
     return re.match(r"\s*([-+−±×<>≤≥~]?\s*\.?\d|[-–—]?\s*$)", text) is not None
 
 
+_MARKS = re.compile(r"`([^`]+)`|\*\*([^*`]+)\*\*|(?<=\d) (?=%)")
+
+
 def _prose(text: str) -> str:
-    """Escape everything, keep numbers with their per cent signs, then set `code` and **strong** words."""
-    text = re.sub(r"(\d) %", "\\1\N{NO-BREAK SPACE}%", escape(text))
-    text = re.sub(r"`([^`]+)`", r"<code>\1</code>", text)
-    return re.sub(r"\*\*([^*]+)\*\*", r"<strong>\1</strong>", text)
+    """Escape everything, then set `code` and **strong** words, and keep numbers with their per cent signs."""
+    return _MARKS.sub(_mark, escape(text))
+
+
+def _mark(match: re.Match[str]) -> str:
+    code, strong = match.groups()
+    if code:
+        return f"<code>{code}</code>"
+    return f"<strong>{_MARKS.sub(_mark, strong)}</strong>" if strong else "\N{NO-BREAK SPACE}"

@@ -12,16 +12,16 @@ from typing import Any
 
 import matplotlib
 import numpy as np
-from cycler import cycler
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.rcsetup import cycler
 
 from visual.files import write_atomic
 
-# Okabe and Ito's palette without yellow and sky-on-white first: the strongest contrasts lead.
+# Okabe and Ito's palette without its yellow, which white paper swallows; the strongest contrasts lead.
 BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
 PALETTE = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY)
 INK, MUTED, FAINT, PAPER = "#1f2328", "#6b7280", "#e3e6ea", "#ffffff"

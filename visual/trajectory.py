@@ -46,7 +46,8 @@ def draw_trajectory(
         ax.legend(loc="lower right", bbox_to_anchor=(1, 1), fontsize=SMALL, borderaxespad=0.3, handletextpad=0.2)
     for text, place in _ends(path, name):
         box = {"boxstyle": "round,pad=0.15", "facecolor": PAPER, "edgecolor": "none", "alpha": 0.8}
-        note(ax, text, place, (7, 7), color=INK, bbox=box, zorder=7)
+        offset, side = ((-7, -13), "right") if text == "end" else ((7, 7), "left")
+        note(ax, text, place, offset, ha=side, color=INK, bbox=box, zorder=7)
     if explained is not None:
         first, second = (f"component ({100 * share:.0f} % of variance)" for share in explained)
         ax.set(xlabel=f"first {first}", ylabel=f"second {second}")

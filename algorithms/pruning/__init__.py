@@ -6,8 +6,9 @@ Facts and notation follow Li, Kadav, Durdanovic, Samet and Graf, "Pruning Filter
 from algorithms.pruning.channels import Channels, Group, find_channels
 from algorithms.pruning.criteria import CRITERIA
 from algorithms.pruning.plan import Plan, plan, removed_count
-from algorithms.pruning.sensitivity import Sensitivity, sensitivity
+from algorithms.pruning.sensitivity import Sensitivity, sensitivity, suggest_ratios
 
 __all__ = [
     "CRITERIA", "Channels", "Group", "Plan", "Sensitivity", "find_channels", "plan", "removed_count", "sensitivity",
+    "suggest_ratios",
 ]  # fmt: skip

@@ -308,6 +308,6 @@ RULES: dict[str, Rule] = {
     "Concatenate": _concatenate, "Reshape": _reshape, "Pad": _pad, "GetItem": _getitem, "Sum": _reduce, "Max": _reduce,
     "LogSoftmax": _softmax,
     **dict.fromkeys(
-        ("ReLU", "LeakyReLU", "HardTanh", "Sigmoid", "Tanh", "Neg", "Exp", "Log", "Abs", "Power",
+        ("GlobalAvgPool2d", "ReLU", "LeakyReLU", "HardTanh", "Sigmoid", "Tanh", "Neg", "Exp", "Log", "Abs", "Power",
          "MaxPool2d", "AvgPool2d", "AsType"), _same),
 }  # fmt: skip

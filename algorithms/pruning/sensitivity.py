@@ -14,6 +14,7 @@ from minidl.data import Dataset
 from minidl.graph import trace
 from minidl.nn import Module
 from minidl.training import evaluate
+from minidl.types import Shape
 
 RATIOS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
@@ -46,3 +47,30 @@ def sensitivity(
         for ratio in ratios:
             result = evaluate(plan(model, shape, {group: ratio}, criterion).apply(model), dataset)
             yield Sensitivity(group, ratio, result.loss, result.accuracy)
+
+
+def suggest_ratios(
+    model: Module, input_shape: Shape, points: Sequence[Sensitivity], macs_share: float, criterion: str = "l1"
+) -> dict[str, float]:
+    """Ratios that leave at most `macs_share` of the MACs, giving up as little accuracy as the points allow.
+
+    One tolerance for all groups: each is pruned by the largest ratio at which it alone stays above the tolerated accuracy,
+    and the tolerance is loosened, point by point, until enough MACs are gone.
+
+    Raises
+    ------
+    ValueError
+        If not even the largest ratios of all groups save enough.
+    """
+    for tolerated in sorted({point.accuracy for point in points}, reverse=True):
+        ratios: dict[str, float] = {}
+        for point in points:
+            if point.accuracy >= tolerated:
+                ratios[point.group] = max(point.ratio, ratios.get(point.group, 0.0))
+        candidate = plan(model, input_shape, ratios, criterion)
+        if candidate.after.macs <= macs_share * candidate.before.macs:
+            return ratios
+    raise ValueError(
+        f"the measured ratios leave {candidate.after.macs / candidate.before.macs:.0%} of the MACs, expected at most "
+        f"{macs_share:.0%}: measure larger ratios, or ask for less"
+    )

@@ -48,7 +48,7 @@ class Format:
         raise NotImplementedError
 
     def fit(self, weight: Array) -> Format:
-        """The format to use for this weight: itself, unless its scale is measured on the weight."""
+        """Return the format to use for this weight: itself, unless its scale is measured on the weight."""
         return self
 
     # -- values and codes --------------------------------------------------------------------------------------
@@ -64,13 +64,13 @@ class Format:
         return next(t for t in (np.int8, np.int16, np.int32) if self.highest <= np.iinfo(t).max)
 
     def decode(self, codes: Array, dtype: Any = np.float32) -> Array:
-        """The values of codes."""
+        """Return the values of codes."""
         values: Array = codes.astype(dtype)
         values -= dtype(self.offset)
         return np.asarray(values * np.asarray(self.spacing, dtype))
 
     def encode(self, x: Array, mode: str = "nearest") -> Encoded:
-        """The codes of x, rounded as a mode of `rounding.py` says, values beyond the ends at the ends.
+        """Return the codes of x, rounded as a mode of `rounding.py` says, values beyond the ends at the ends.
 
         Raises
         ------
@@ -87,7 +87,7 @@ class Format:
         return _checked(MODES[mode](clipped).astype(self.code_dtype), counts)
 
     def encode_stochastic(self, x: Array, key: Array, bits: int = BITS) -> Encoded:
-        """The codes of x, each rounded up or down so that its mean is right; see `minidl.kernels.rounding`."""
+        """Return the codes of x, each rounded up or down so that its mean is right; see `minidl.kernels.rounding`."""
         scaled, inverse = self._scaled(x)
         codes = np.empty(x.shape, self.code_dtype)
         ends = self.lowest, self.highest
@@ -96,7 +96,7 @@ class Format:
     # -- values to values --------------------------------------------------------------------------------------
 
     def round_nearest(self, x: Array) -> Array:
-        """Q_d(x): the nearest value of the grid, in the dtype of x; equation in section 1 of the chapter's paper.
+        """Return Q_d(x), the nearest value of the grid, in the dtype of x.
 
         Examples
         --------
@@ -109,7 +109,7 @@ class Format:
     def round_stochastic(
         self, x: Array, seed: int | np.random.Generator, stream: int | str = 0, step: int = 0, bits: int = BITS
     ) -> Array:
-        """Q_s(x): the value above with probability (x - below)/Δ, else the value below, so that E Q_s(x) = x.
+        """Return Q_s(x): the value above with probability (x - below)/Δ, else the value below, so that E Q_s(x) = x.
 
         Parameters
         ----------
@@ -132,11 +132,11 @@ class Format:
     # -- storage -----------------------------------------------------------------------------------------------
 
     def pack(self, codes: Array) -> Array:
-        """The codes as they are stored: int8 for up to 256 values."""
+        """Return the codes as they are stored: int8 for up to 256 values."""
         return codes
 
     def unpack(self, packed: Array, shape: Shape) -> Array:
-        """The codes that `pack` stored."""
+        """Return the codes that `pack` stored."""
         return packed.reshape(shape)
 
     def _scaled(self, x: Array) -> tuple[Array, float]:
@@ -200,7 +200,7 @@ class Binary(Format):
         return _checked((x >= 0).astype(np.int8), Counts(saturated, int(np.isnan(x).sum())))
 
     def pack(self, codes: Array) -> Array:
-        """Eight codes to a byte, the first in the lowest bit."""
+        """Return eight codes to a byte, the first in the lowest bit."""
         return np.packbits(codes.astype(np.uint8), bitorder="little")
 
     def unpack(self, packed: Array, shape: Shape) -> Array:

@@ -12,7 +12,7 @@ from minidl.types import Array
 
 
 def round_nearest(x: Array) -> Array:
-    """Nearest, halves away from zero: sign(x)·floor(|x| + 1/2), so that Q(-x) = -Q(x).
+    """Round to nearest, halves away from zero: sign(x)·floor(|x| + 1/2), so that Q(-x) = -Q(x).
 
     The fraction |x| - floor(|x|) is exact in floating point; the sum |x| + 1/2 is not, and 0.49999997 would become 1.
 
@@ -23,11 +23,11 @@ def round_nearest(x: Array) -> Array:
     """
     size = np.abs(x)
     whole = np.floor(size)
-    return np.copysign(whole + (size - whole >= 0.5), x)
+    return np.asarray(np.copysign(whole + (size - whole >= 0.5), x))
 
 
 def round_half_even(x: Array) -> Array:
-    """Nearest, halves to the even neighbour: no drift when halves are frequent.
+    """Round to nearest, halves to the even neighbour: no drift when halves are frequent.
 
     Examples
     --------
@@ -38,17 +38,17 @@ def round_half_even(x: Array) -> Array:
 
 
 def round_floor(x: Array) -> Array:
-    """Down, always: what an arithmetic shift to the right does; low by 1/2 on average."""
+    """Round down, always: what an arithmetic shift to the right does; low by 1/2 on average."""
     return np.asarray(np.floor(x))
 
 
 def round_toward_zero(x: Array) -> Array:
-    """Toward zero, always: what a cast to an integer does; shrinks both signs."""
+    """Round toward zero, always: what a cast to an integer does; shrinks both signs."""
     return np.asarray(np.trunc(x))
 
 
 def round_stochastic(x: Array, draws: Array, bits: int) -> Array:
-    """Up with probability equal to the fraction of x (to `bits` bits), else down: right on average.
+    """Round up with probability equal to the fraction of x (to `bits` bits), else down: right on average.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def round_stochastic(x: Array, draws: Array, bits: int) -> Array:
 
 
 def probability_up(fraction: Array, bits: int, cut: bool = False) -> Array:
-    """The probability with which r random bits round up: the fraction rounded (or, as a warning, cut) to r bits.
+    """Return the probability with which r bits round up: the fraction rounded (or, as a warning, cut) to r bits.
 
     Cutting is what comparing `fraction > draw / 2**bits` too early amounts to: every mean is low by 2**-(r+1).
 

@@ -52,7 +52,7 @@ def backpropagate(
                 waiting[parent] -= 1
                 if waiting[parent] == 0:
                     ready.append(parent)
-            if not (retain_graph or create_graph):
+            if any(edge.needs) and not (retain_graph or create_graph):  # a wanted end was not consumed
                 edge.release()
     return found
 

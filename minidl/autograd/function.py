@@ -44,6 +44,7 @@ class Function:
     """
 
     keeps_inputs = True  # False where backward reads no input value (add, sum, reshape): they are freed at once
+    floats_only = False  # True where an integer result would be rounded, or come out as float64
     released = False  # True once a backward pass has consumed it
     edges: tuple[Edge | None, ...] = ()
     inputs: tuple[Tensor, ...] = ()
@@ -56,7 +57,7 @@ class Function:
         raise NotImplementedError(f"{type(self).__name__} defines no backward")
 
     def __call__(self, *inputs: Tensor) -> Tensor:
-        _check_one_dtype(self, inputs)
+        _check_dtypes(self, inputs)
         y = Tensor.wrap(self.forward(*[x.data for x in inputs]))
         if _grad_enabled.get() and any(x.requires_grad for x in inputs):
             self.edges = tuple(x.edge if x.requires_grad else None for x in inputs)
@@ -71,8 +72,12 @@ class Function:
         self.__dict__ = {"edges": (), "released": True}
 
 
-def _check_one_dtype(function: Function, inputs: tuple[Tensor, ...]) -> None:
+def _check_dtypes(function: Function, inputs: tuple[Tensor, ...]) -> None:
     dtype = inputs[0].data.dtype
+    if function.floats_only and dtype.kind != "f":
+        raise TypeError(
+            f"{type(function).__name__.lower()} got {dtype}, expected float32 or float64: convert with .astype('float32')"
+        )
     for x in inputs:
         if x.data.dtype != dtype:
             raise TypeError(
@@ -81,7 +86,8 @@ def _check_one_dtype(function: Function, inputs: tuple[Tensor, ...]) -> None:
             )
 
 
-class no_grad(contextlib.ContextDecorator):  # noqa: N801 - the field's name
+@contextlib.contextmanager
+def no_grad() -> Iterator[None]:
     """Inside it, operations remember nothing, so nothing can be differentiated and memory is freed at once.
 
     Examples
@@ -92,12 +98,8 @@ class no_grad(contextlib.ContextDecorator):  # noqa: N801 - the field's name
     ...     print((x * 2).requires_grad)
     False
     """
-
-    def __enter__(self) -> None:
-        self._tokens = [*getattr(self, "_tokens", []), _grad_enabled.set(False)]
-
-    def __exit__(self, *_: object) -> None:
-        _grad_enabled.reset(self._tokens.pop())
+    with grad_mode(False):
+        yield
 
 
 @contextlib.contextmanager

@@ -4,6 +4,6 @@ from minidl.graph.cost import Cost, Row, cost
 from minidl.graph.graph import SOURCES, Graph, Node
 from minidl.graph.run import run
 from minidl.graph.show import dot, table
-from minidl.graph.trace import trace
+from minidl.graph.trace import TraceError, trace
 
-__all__ = ["SOURCES", "Cost", "Graph", "Node", "Row", "cost", "dot", "run", "table", "trace"]
+__all__ = ["SOURCES", "Cost", "Graph", "Node", "Row", "TraceError", "cost", "dot", "run", "table", "trace"]

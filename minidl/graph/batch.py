@@ -50,8 +50,9 @@ def mixes_samples(function: Function, shapes: Sequence[Shape], batched: Sequence
             return function.axes[0] != 0
         case GetItem():
             return not _leaves_axis_0(function.index, len(samples[0]))
-        case MatMul():  # a matrix on the right has no batch among its rows
-            return any(len(s) != len(y) for s in samples) or (batched[1] and len(y) < 3) or _fix_batch(fixed, y)
+        case MatMul():  # of plain matrices only the left one has samples as rows
+            is_stack = len(y) > 2
+            return any(len(s) != len(y) for s in samples) or (_fix_batch(fixed, y) if is_stack else batched[1])
         case Add() | Sub() | Mul() | Div() | BroadcastTo():
             return any(len(s) != len(y) for s in samples) or _fix_batch(fixed, y)
         case Where():

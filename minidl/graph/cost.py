@@ -24,6 +24,7 @@ CONVENTION = (
 # Operations without a multiplication by weights, or whose multiplications the convention leaves out.
 FREE = frozenset({
     "Abs", "Add", "AsType", "AvgPool2d", "BatchNormInference", "BroadcastTo", "Concatenate", "Div", "Exp", "GetItem",
+    "GlobalAvgPool2d",
     "HardTanh", "LeakyReLU", "Log", "LogSoftmax", "Max", "MaxPool2d", "Mul", "Neg", "Pad", "Power", "ReLU", "Reshape",
     "Sigmoid", "Sub", "Sum", "Tanh", "Transpose", "Where",
 })  # fmt: skip
@@ -146,7 +147,7 @@ def _kind(weight: Shape, in_channels: int) -> str:
 
 
 def _projections(graph: Graph) -> set[int]:
-    """Indices of the convolutions that only carry a block's input over to its end, see `_shortcut`."""
+    """Find the convolutions that only carry a block's input over to its end, see `_shortcut`."""
     found = set()
     for add in graph:
         if add.op != "Add" or not all(operand.batched for operand in graph.inputs(add)):
@@ -159,7 +160,7 @@ def _projections(graph: Graph) -> set[int]:
 
 
 def _shortcut(graph: Graph, operand: Node, other: Node) -> Node | None:
-    """The 1x1 convolution [+ batch norm] that ends in `operand`, if `other` was computed from the same tensor."""
+    """Return the 1x1 convolution [+ batch norm] that makes `operand`, if `other` comes from the same tensor."""
     conv = graph[operand.inputs[0]] if operand.op == "BatchNormInference" else operand
     if conv.op != "Conv2d":
         return None

@@ -61,7 +61,7 @@ class Graph:
 
     @classmethod
     def of(cls, nodes: Iterable[Node], output: int) -> Graph:
-        """The graph of `output`, an index into `nodes`: what it does not need is dropped, the rest numbered anew."""
+        """Make the graph of `output`, an index: what it does not need is dropped, the rest numbered anew."""
         by_index = {node.index: node for node in nodes}
         needed = {index for index, node in by_index.items() if node.op == "input"}
         waiting = [output]
@@ -95,15 +95,15 @@ class Graph:
         return self.nodes[index]
 
     def inputs(self, node: Node) -> tuple[Node, ...]:
-        """What `node` reads."""
+        """Return what `node` reads, in the order of its arguments."""
         return tuple(self.nodes[i] for i in node.inputs)
 
     def consumers(self, node: Node) -> tuple[Node, ...]:
-        """The nodes that read `node`, in order, each once."""
+        """Return the nodes that read `node`, in order, each once."""
         return tuple(self.nodes[i] for i in self._consumers[node.index])
 
     def ancestors(self, node: Node) -> set[int]:
-        """Indices of everything that `node` was computed from, itself not included."""
+        """Return the indices of everything that `node` was computed from, itself not included."""
         found: set[int] = set()
         waiting = list(node.inputs)
         while waiting:

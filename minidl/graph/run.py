@@ -14,7 +14,7 @@ from minidl.types import Array
 
 
 def run(graph: Graph, x: Array) -> Array:
-    """The output of the network for a batch.
+    """Compute the output of the network for a batch.
 
     Parameters
     ----------

@@ -32,7 +32,7 @@ def table(graph: Graph) -> str:
 
 
 def dot(graph: Graph) -> str:
-    r"""The graph in the DOT language; parameters are left out.
+    r"""Write the graph in the DOT language; parameters are left out.
 
     Examples
     --------
@@ -67,7 +67,7 @@ def aligned(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
 
 
 def shape_text(shape: Sequence[int]) -> str:
-    """A shape as people write it, such as 32x32x3."""
+    """Write a shape as people write it, such as 32x32x3."""
     return "x".join(map(str, shape))
 
 

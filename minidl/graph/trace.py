@@ -23,8 +23,12 @@ from minidl.tensor import Tensor
 from minidl.types import Array, Shape
 
 
+class TraceError(ValueError):
+    """The network cannot be told as a graph of what happens to one sample."""
+
+
 def trace(model: Module, input_shape: Shape) -> Graph:
-    """The graph of `model` in evaluation mode, for samples of `input_shape`.
+    """Write down the graph of `model` in evaluation mode, for samples of `input_shape`.
 
     Parameters
     ----------
@@ -33,7 +37,7 @@ def trace(model: Module, input_shape: Shape) -> Graph:
 
     Raises
     ------
-    ValueError
+    TraceError
         If the network does not take inputs of this shape, mixes the samples of a batch, or returns something that no
         operation computed from its input.
 
@@ -45,15 +49,17 @@ def trace(model: Module, input_shape: Shape) -> Graph:
     (19, (10,))
     """
     if not input_shape or min(input_shape) < 1:
-        raise ValueError(f"trace got input_shape {input_shape}, expected (H, W, C) or (C,), without the batch axis")
+        raise TraceError(f"trace got input_shape {input_shape}, expected (H, W, C) or (C,), without the batch axis")
     tracer = _Tracer(model)
     x = Tensor(np.zeros((BATCH, *input_shape), _dtype(model)))
     tracer.add_input(x)
     with _evaluating(model), no_grad(), use(backend="numpy"), np.errstate(all="ignore"), recording(tracer.record):
         try:
             y = model(x)
+        except TraceError:
+            raise
         except ValueError as error:
-            raise ValueError(f"the network does not run on samples of shape {input_shape}: {error}") from error
+            raise TraceError(f"the network does not run on samples of shape {input_shape}: {error}") from error
     return Graph.of(tracer.nodes, tracer.output(y))
 
 
@@ -79,9 +85,9 @@ class _Tracer:
         if any(batched):
             shapes = [x.shape for x in inputs]
             if mixes_samples(function, shapes, batched, y.shape):
-                raise ValueError(
-                    f"{op} {name} mixes the samples of a batch: found {shapes} to {y.shape} for {BATCH} samples, "
-                    "expected each sample by itself and the batch axis in front"
+                raise TraceError(
+                    f"{op}{' of ' * bool(name)}{name} mixes the samples of a batch: found {shapes} to {y.shape} for "
+                    f"{BATCH} samples, expected each sample by itself and the batch axis in front"
                 )
             self.computed[y] = self._add(op, read, y.shape[1:], _options(function), name)
         else:
@@ -89,7 +95,7 @@ class _Tracer:
 
     def output(self, y: object) -> int:
         if not isinstance(y, Tensor) or y not in self.computed or not self.nodes[self.computed[y]].batched:
-            raise ValueError(
+            raise TraceError(
                 f"the network returned a {type(y).__name__} that no recorded operation computed from its "
                 "input, expected one Tensor: does it leave minidl's operations, or return several results?"
             )
@@ -108,7 +114,7 @@ class _Tracer:
         return len(self.nodes) - 1
 
     def _index(self, x: Tensor) -> int:
-        """The node of `x`, a new one if it is a parameter, buffer or constant met for the first time."""
+        """Return the node of `x`, a new one if it is a parameter, buffer or constant met for the first time."""
         if x in self.computed:
             return self.computed[x]
         if id(x.data) not in self.known:
@@ -125,13 +131,13 @@ class _Tracer:
 
 
 def _op_name(function: Function) -> str:
-    """The class name; a class from outside minidl keeps its module's name, so that no pass mistakes it for ours."""
+    """Return the class name; one from outside minidl keeps its module's name, so that no pass takes it for ours."""
     cls = type(function)
     return cls.__name__ if cls.__module__.startswith("minidl.") else f"{cls.__module__}.{cls.__qualname__}"
 
 
 def _options(function: Function) -> Function:
-    """A copy that has forgotten the arrays which its forward kept for a backward pass."""
+    """Copy without the arrays which forward kept for a backward pass."""
     arguments = inspect.signature(type(function)).parameters
     light = copy.copy(function)
     light.__dict__ = {k: v for k, v in vars(function).items() if k in arguments or not isinstance(v, np.ndarray)}
@@ -144,7 +150,7 @@ def _dtype(model: Module) -> np.dtype:
 
 @contextmanager
 def _evaluating(model: Module) -> Iterator[None]:
-    """Evaluation mode for a block; afterwards every module is exactly as it was."""
+    """Evaluate within a block; afterwards every module is exactly as it was."""
     before = [(module, vars(module).get("training")) for module in model.modules()]
     model.eval()
     try:

@@ -14,7 +14,7 @@ ZERO = np.float32(0)
 
 @jit
 def relu(start, stop, x, y):  # type: ignore[no-untyped-def]
-    """y = max(x, 0)."""
+    """Write max(x, 0) to y."""
     row, to = x[start:stop], y[start:stop]
     for i in range(row.size):
         to[i] = ZERO if row[i] < ZERO else row[i]  # false for NaN, which stays
@@ -22,7 +22,7 @@ def relu(start, stop, x, y):  # type: ignore[no-untyped-def]
 
 @jit
 def gate(start, stop, grad_y, y, grad_x):  # type: ignore[no-untyped-def]
-    """grad_x = grad_y where y > 0, else 0."""
+    """Write grad_y where y > 0, else 0, to grad_x."""
     grad, row, to = grad_y[start:stop], y[start:stop], grad_x[start:stop]
     for i in range(row.size):
         to[i] = grad[i] if row[i] > ZERO else ZERO
@@ -30,7 +30,7 @@ def gate(start, stop, grad_y, y, grad_x):  # type: ignore[no-untyped-def]
 
 @jit
 def add(start, stop, a, b, y):  # type: ignore[no-untyped-def]
-    """y = a + b."""
+    """Write a + b to y."""
     left, right, to = a[start:stop], b[start:stop], y[start:stop]
     for i in range(left.size):
         to[i] = left[i] + right[i]

@@ -6,13 +6,14 @@ ih = oh·sh + kh − ph and iw = ow·sw + kw − pw. Arguments are assumed valid
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from .backend import compiled, settings, use  # noqa: F401 - `use` for the examples
+from .backend import compiled, settings
 
 Array = NDArray[Any]
 Pair = tuple[int, int]
@@ -99,16 +100,12 @@ def forward(x: Array, weight: Array, bias: Array | None, stride: Pair, padding: 
     """
     if not _compiled(x, weight):
         return forward_twin(x, weight, bias, stride, padding, groups)
-    from . import direct, winograd
+    from . import engines
 
-    (n, height, width, _), (filters, kh, kw, _) = x.shape, weight.shape
-    oh, ow = output_size(height, kh, stride[0], padding[0]), output_size(width, kw, stride[1], padding[1])
-    y = np.empty((n, oh, ow, filters), np.float32)
-    x, weight, bias = _contiguous(x, weight, bias)
-    if choose((n, oh, ow), weight.shape, stride, groups) == "winograd":
-        winograd.forward(x, weight, bias, padding, y)
-    else:
-        direct.forward(x, weight, bias, stride, padding, groups, y)
+    oh, ow = (output_size(x.shape[1 + i], weight.shape[1 + i], stride[i], padding[i]) for i in (0, 1))
+    y = np.empty((x.shape[0], oh, ow, weight.shape[0]), np.float32)
+    engine = choose(x.shape, weight.shape, stride, padding, groups)
+    engines.FORWARD[engine](_plain(x), _plain(weight), None if bias is None else _plain(bias), stride, padding, groups, y)
     return y
 
 
@@ -118,14 +115,11 @@ def grad_input(
     """Return the gradient for x, of shape `x_shape`: the convolution's transpose applied to `grad_y` (N, OH, OW, O)."""
     if not _compiled(grad_y, weight):
         return grad_input_twin(grad_y, weight, x_shape, stride, padding, groups)
-    from . import direct, winograd
+    from . import engines
 
     grad_x = np.empty(x_shape, np.float32)
-    grad_y, weight = _contiguous(grad_y, weight)
-    if choose(x_shape[:3], weight.shape[3:] + weight.shape[1:3] + weight.shape[:1], stride, groups) == "winograd":
-        winograd.grad_input(grad_y, weight, padding, grad_x)
-    else:
-        direct.grad_input(grad_y, weight, stride, padding, groups, grad_x)
+    engine = choose(x_shape, weight.shape, stride, padding, groups)
+    engines.GRAD_INPUT[engine](_plain(grad_y), _plain(weight), stride, padding, groups, grad_x)
     return grad_x
 
 
@@ -135,63 +129,14 @@ def grad_weight(
     """Return the gradient for the weight, of shape `weight_shape`, from x (N, H, W, C) and grad_y (N, OH, OW, O)."""
     if not _compiled(x, grad_y):
         return grad_weight_twin(x, grad_y, weight_shape, stride, padding, groups)
-    from . import direct_weight, winograd_weight
+    if x.shape[0] == 0:
+        return np.zeros(weight_shape, np.float32)
+    from . import engines
 
     grad = np.empty(weight_shape, np.float32)
-    x, grad_y = _contiguous(x, grad_y)
-    if choose(grad_y.shape[:3], weight_shape, stride, groups) == "winograd":
-        winograd_weight.grad_weight(x, grad_y, padding, grad)
-    else:
-        direct_weight.grad_weight(x, grad_y, stride, padding, groups, grad)
+    engine = choose(x.shape, weight_shape, stride, padding, groups)
+    engines.GRAD_WEIGHT[engine](_plain(x), _plain(grad_y), stride, padding, groups, grad)
     return grad
-
-
-# --- The choice ------------------------------------------------------------------------------------------------------------
-
-
-def choose(y_size: tuple[int, ...], weight_shape: tuple[int, ...], stride: Pair, groups: int) -> str:
-    """Return ``"direct"`` or ``"winograd"`` for an output (N, OH, OW): whichever costs fewer vector operations.
-
-    The gradients are chosen for by the same rule, the input's with the weight's first and last axis exchanged.
-    """
-    if settings.conv == "exact" or (*weight_shape[1:3], *stride, groups) != (3, 3, 1, 1, 1):
-        return "direct"
-    direct, winograd = costs(y_size, weight_shape)
-    return "winograd" if winograd < direct else "direct"
-
-
-def costs(y_size: tuple[int, ...], weight_shape: tuple[int, ...]) -> tuple[float, float]:
-    """Estimate the vector operations of a 3×3 convolution of stride 1: (direct, Winograd)."""
-    (n, oh, ow), (filters, _, _, depth) = y_size, weight_shape
-    in_blocks, out_blocks = -(-depth // 16), -(-filters // 16)
-    direct = n * oh * (-(-ow // 8) * 8) * 9 * depth * out_blocks
-    patches = n * -(-oh // 4) * -(-ow // 4)
-    transforms = patches * 200 * (in_blocks + out_blocks) + 100 * depth * out_blocks
-    return direct, patches * 36 * depth * out_blocks + transforms
-
-
-def explain(
-    x_shape: tuple[int, ...], weight_shape: tuple[int, ...], stride: Pair, padding: Pair, groups: int = 1
-) -> str:
-    """Say in one sentence which kernel computes `forward` of 32-bit floats, and why.
-
-    Examples
-    --------
-    >>> with use(backend="numpy"):
-    ...     explain((128, 32, 32, 64), (64, 3, 3, 64), (1, 1), (1, 1))
-    'NumPy twin: the backend is numpy.'
-    """
-    if not compiled():
-        return "NumPy twin: the backend is numpy."
-    size = [output_size(x_shape[1 + i], weight_shape[1 + i], stride[i], padding[i]) for i in (0, 1)]
-    if settings.conv == "exact":
-        return "Direct: conv='exact' is set."
-    if (*weight_shape[1:3], *stride, groups) != (3, 3, 1, 1, 1):
-        return "Direct: Winograd needs a 3×3 kernel of stride 1 without groups."
-    direct, winograd = costs((x_shape[0], *size), weight_shape)
-    if winograd < direct:
-        return f"Winograd F(4×4, 3×3): about {direct / winograd:.1f} times fewer operations than the direct kernel."
-    return f"Direct: Winograd would need about {winograd / direct:.1f} times as many operations here."
 
 
 def _compiled(*arrays: Array) -> bool:
@@ -199,5 +144,77 @@ def _compiled(*arrays: Array) -> bool:
     return compiled() and all(array.dtype == np.float32 for array in arrays)
 
 
-def _contiguous(*arrays: Any) -> list[Any]:
-    return [None if array is None else np.ascontiguousarray(array) for array in arrays]
+def _plain(array: Array) -> Array:
+    """Return the array as the kernels are compiled for: contiguous, aligned, writeable (else a copy)."""
+    return np.require(array, np.float32, ["C", "A", "W"])
+
+
+# --- The choice ------------------------------------------------------------------------------------------------------------
+
+REASONS = {
+    "direct": "the direct sum, tiles of neighbouring pixels",
+    "images": "the direct sum, tiles of neighbouring images, as the output is narrower than a tile",
+    "winograd": "Winograd F(4x4, 3x3), which replaces 144 multiplications by 36",
+    "depthwise": "the depthwise kernel, as each channel has one filter of its own",
+    "pointwise": "the direct sum over all pixels at once, as the kernel is 1x1",
+}
+
+
+def choose(x_shape: tuple[int, ...], weight_shape: tuple[int, ...], stride: Pair, padding: Pair, groups: int) -> str:
+    """Return the name of the kernel, one of `REASONS`, that is estimated to be fastest; the gradients use the same one."""
+    return min((estimates := costs(x_shape, weight_shape, stride, padding, groups, settings.conv)), key=estimates.__getitem__)
+
+
+@functools.lru_cache(maxsize=1024)
+def costs(
+    x_shape: tuple[int, ...], weight_shape: tuple[int, ...], stride: Pair, padding: Pair, groups: int, kind: str
+) -> dict[str, float]:
+    """Estimate the vector operations of each kernel that can compute this convolution, by name."""
+    (n, height, width, channels), (filters, kh, kw, depth) = x_shape, weight_shape
+    if depth == 1 and filters == channels:
+        return {"depthwise": 0.0}
+    if (kh, kw, *padding) == (1, 1, 0, 0):
+        return {"pointwise": 0.0}
+    oh, ow = output_size(height, kh, stride[0], padding[0]), output_size(width, kw, stride[1], padding[1])
+    per_tap = depth * groups * -(-filters // groups // 16)
+    estimates = {"direct": float(n * oh * _up(ow, 8) * kh * kw * per_tap)}
+    if ow < 8:
+        taps = _taps_inside(height, kh, stride[0], padding[0]) * _taps_inside(width, kw, stride[1], padding[1])
+        estimates["images"] = 1.5 * _up(n, 8) * taps * per_tap
+    if kind == "fast" and (kh, kw, *stride, groups) == (3, 3, 1, 1, 1):
+        patches = n * -(-oh // 4) * -(-ow // 4)
+        out_blocks, in_blocks = -(-filters // 16), -(-depth // 16)
+        transforms = 300 * patches * (in_blocks + out_blocks) + 150 * depth * out_blocks
+        estimates["winograd"] = float(patches * 36 * per_tap + transforms)
+    return estimates
+
+
+def _up(count: int, tile: int) -> int:
+    return -(-count // tile) * tile
+
+
+def _taps_inside(size: int, kernel: int, stride: int, padding: int) -> int:
+    """Return how many (output position, tap) pairs read a pixel of the image, along one axis."""
+    starts = range(-padding, size + padding - kernel + 1, stride)
+    return sum(max(0, min(kernel, size - start) - max(0, -start)) for start in starts)
+
+
+def explain(
+    x_shape: tuple[int, ...], weight_shape: tuple[int, ...], stride: Pair = (1, 1), padding: Pair = (0, 0), groups: int = 1
+) -> str:
+    """Say in one sentence which kernel computes a convolution of 32-bit floats, and why.
+
+    Examples
+    --------
+    >>> from minidl.kernels.backend import use
+    >>> with use(backend="numpy"):
+    ...     explain((128, 32, 32, 64), (64, 3, 3, 64), (1, 1), (1, 1))
+    'numpy: the definition, as the backend is numpy.'
+    """
+    if not compiled():
+        return "numpy: the definition, as the backend is numpy."
+    estimates = costs(tuple(x_shape), tuple(weight_shape), stride, padding, groups, settings.conv)
+    best = min(estimates, key=estimates.__getitem__)
+    others = [f"{cost / estimates[best]:.1f} times {name}" for name, cost in estimates.items() if name != best]
+    cheaper = f"; its estimated cost is below {' and '.join(others)}" if others else ""
+    return f"{best}: {REASONS[best]}{cheaper}."

@@ -1,6 +1,6 @@
 """Batch normalization on arrays: statistics, normalization and the three gradients, each in few passes over memory.
 
-Training reads x twice forward and x and grad_y twice backward; a ReLU or the addition of a residual rides on these passes.
+Training reads x twice forward, x and grad_y twice backward; a ReLU and the addition of a residual ride on these passes.
 The four passes are defined here in NumPy; their compiled twins, for 32-bit floats, are in ``norm_compiled.py``.
 """
 
@@ -18,7 +18,7 @@ from .backend import compiled
 Array = NDArray[Any]
 
 
-# --- What the rest of the house calls ------------------------------------------------------------------------------------
+# --- What the rest of the house calls ---------------------------------------------------------------------------------
 
 
 def batch_norm(
@@ -88,7 +88,7 @@ def _passes(x: Array) -> Any:
     return sys.modules[__name__]
 
 
-# --- The four passes, defined --------------------------------------------------------------------------------------------
+# --- The four passes, defined -----------------------------------------------------------------------------------------
 
 
 def moments(x: Array) -> tuple[Array, Array]:

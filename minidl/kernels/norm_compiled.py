@@ -1,8 +1,9 @@
 """The compiled twins of the passes of `minidl.kernels.norm`, for 32-bit floats: every pass runs at the speed of memory.
 
-**Wide rows.** A row of 16 channels is too short a loop, and 27 channels fill no vector; so each loop runs over a wide row of
-several rows at once, with the channels' constants repeated to match. **Sums** are taken lane by lane in float32 over a block
-of at most 64 wide rows, folded to channels in float64, and the blocks added in order: any thread count, the same bits.
+**Wide rows.** A row of 16 channels is too short a loop, and 27 channels fill no vector; so each loop runs over a wide
+row of several rows at once, with the channels' constants repeated to match. **Sums** are taken lane by lane in float32
+over a block of at most 64 wide rows, folded to channels in float64, and the blocks added in order: the same bits for
+any number of threads.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ BLOCKS = 2  # blocks in a range
 GRAIN = 1 << 16  # floats in a range of a loop without sums: some 15 µs of work, as a dispatch to a thread costs
 
 
-# --- The loops ----------------------------------------------------------------------------------------------------------
+# --- The loops --------------------------------------------------------------------------------------------------------
 
 
 @jit
 def sum_moments(start, stop, x, origin, width, block, out):  # type: ignore[no-untyped-def]
-    """out[b] = Σ (x - origin), Σ (x - origin)² of block b, summed around the mean of the block's first wide row."""
+    """Write Σ (x - origin), Σ (x - origin)² of block b to out[b], summed around the mean of its first wide row."""
     channels = origin.size
     for b in range(start, stop):
         rows = x[b * block : (b + 1) * block]
@@ -52,7 +53,7 @@ def sum_moments(start, stop, x, origin, width, block, out):  # type: ignore[no-u
 
 
 @jit
-def fold(lanes, out):  # type: ignore[no-untyped-def]
+def fold(lanes: Array, out: Array) -> None:
     """Sum the lanes of each channel."""
     out[:] = 0
     for at in range(0, lanes.size, out.size):
@@ -62,7 +63,7 @@ def fold(lanes, out):  # type: ignore[no-untyped-def]
 
 
 @jit
-def move_origin(sums, squares, centre, origin, n):  # type: ignore[no-untyped-def]
+def move_origin(sums: Array, squares: Array, centre: Array, origin: Array, n: int) -> None:
     """Turn Σ d, Σ d² of n distances from `centre` into those from `origin`, δ away: Σ d + nδ, Σ d² + 2δ Σ d + nδ²."""
     for c in range(origin.size):
         delta = np.float64(centre[c]) - origin[c]
@@ -72,7 +73,7 @@ def move_origin(sums, squares, centre, origin, n):  # type: ignore[no-untyped-de
 
 @jit
 def apply(start, stop, x, mean, scale, bias, residual, floor, y):  # type: ignore[no-untyped-def]
-    """y = max((x - mean) · scale + bias + residual, floor) over wide rows; the residual may be None."""
+    """Write max((x - mean) · scale + bias + residual, floor) to y by wide rows; the residual may be None."""
     width = mean.size
     for at in range(start * width, stop * width, width):
         row, to = x[at : at + width], y[at : at + width]
@@ -86,7 +87,7 @@ def apply(start, stop, x, mean, scale, bias, residual, floor, y):  # type: ignor
 
 
 @jit
-def gate(g, centred, scale, bias, i):  # type: ignore[no-untyped-def]
+def gate(g: Any, centred: Any, scale: Array, bias: Array | None, i: int) -> Any:
     """Return g where normalization let x pass the ReLU, else 0; g without a bias."""
     if bias is None:
         return g
@@ -95,7 +96,7 @@ def gate(g, centred, scale, bias, i):  # type: ignore[no-untyped-def]
 
 @jit
 def sum_gradients(start, stop, grad_y, x, mean, scale, bias, block, out):  # type: ignore[no-untyped-def]
-    """out[b] = Σ g, Σ g (x - mean) of block b, g the gated grad_y."""
+    """Write Σ g, Σ g (x - mean) of block b to out[b], where g is the gated grad_y."""
     width = mean.size
     for b in range(start, stop):
         grad_rows, rows = grad_y[b * block : (b + 1) * block], x[b * block : (b + 1) * block]
@@ -113,7 +114,7 @@ def sum_gradients(start, stop, grad_y, x, mean, scale, bias, block, out):  # typ
 
 @jit
 def gradient(start, stop, grad_y, x, mean, scale, bias, slope, offset, grad_x):  # type: ignore[no-untyped-def]
-    """grad_x = (g - offset - (x - mean) · slope) · scale over wide rows, g the gated grad_y."""
+    """Write (g - offset - (x - mean) · slope) · scale to grad_x by wide rows, where g is the gated grad_y."""
     width = mean.size
     for at in range(start * width, stop * width, width):
         grad, row, to = grad_y[at : at + width], x[at : at + width], grad_x[at : at + width]
@@ -123,7 +124,7 @@ def gradient(start, stop, grad_y, x, mean, scale, bias, slope, offset, grad_x): 
             to[i] = (g - offset[i] - centred * slope[i]) * scale[i]
 
 
-# --- The passes ---------------------------------------------------------------------------------------------------------
+# --- The passes -------------------------------------------------------------------------------------------------------
 
 
 def moments(x: Array) -> tuple[Array, Array]:
@@ -162,7 +163,7 @@ def gradient_of_input(
     return grad_x
 
 
-# --- Wide rows and blocks -----------------------------------------------------------------------------------------------
+# --- Wide rows and blocks ---------------------------------------------------------------------------------------------
 
 
 def _repeats(channels: int) -> int:

@@ -1,4 +1,4 @@
-"""The compiled twins of the steps of `minidl.kernels.optimizer`: the same operations in the same order, so the same bits.
+"""The compiled twins of the steps of `minidl.kernels.optimizer`: the same operations in the same order.
 
 Each element of the parameter, its gradient and its state is read once and written once.
 """

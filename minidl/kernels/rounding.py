@@ -1,10 +1,10 @@
 """Rounding of floats to integer codes and of integers to fewer bits, nearest or stochastic, with saturation counted.
-The five NumPy loops below are the definition; `rounding_compiled.py` holds their compiled twins, which give the same bits.
+The five NumPy loops below are the definition; `rounding_compiled.py` holds their compiled twins of the same bits.
 What a code stands for (its grid, its scale) is left to the caller: here ``position = x * inverse + offset``.
 
-**One idea of stochastic rounding.** Put r random bits behind the binary point and add: the carry rounds up, with probability
-equal to the fraction.  It is an addition of integers, so a code on the grid (fraction 0) never moves, and the mean is exact
-for every fraction of at most r bits; the float sum ``floor(x + u)`` has neither property.
+**One idea of stochastic rounding.** Add r random bits behind the binary point: the carry rounds up, with probability
+equal to the fraction.  It is an addition of integers, so a code on the grid (fraction 0) never moves, and the mean is
+exact for every fraction of at most r bits; the float sum ``floor(x + u)`` has neither property.
 """
 
 from __future__ import annotations
@@ -124,10 +124,12 @@ def _precision(number: Any, bits: int) -> tuple[Any, Any]:
     return number(2**bits), number(2 ** (BITS - bits))
 
 
-# --- The definition: five loops over a range of elements ---------------------------------------------------------------
+# --- The definition: five loops over a range of elements --------------------------------------------------------------
 
 
-def nearest(start: int, stop: int, x: Array, codes: Array, inverse: Any, lowest: Any, highest: Any, counts: Any) -> None:
+def nearest(
+    start: int, stop: int, x: Array, codes: Array, inverse: Any, lowest: Any, highest: Any, counts: Any
+) -> None:
     """Write the codes of elements ``[start, stop)`` for `encode_nearest`."""
     position = x[start:stop] * inverse
     clipped = _clip(position, lowest, highest, counts[start // GRAIN])

@@ -35,7 +35,9 @@ def clip(position: Any, lowest: Any, highest: Any) -> Any:
 
 
 @jit
-def nearest(start: int, stop: int, x: Array, codes: Array, inverse: Any, lowest: Any, highest: Any, counts: Any) -> None:
+def nearest(
+    start: int, stop: int, x: Array, codes: Array, inverse: Any, lowest: Any, highest: Any, counts: Any
+) -> None:
     """Write the codes of elements [start, stop) for `encode_nearest`."""
     saturated, nan = i32(0), i32(0)
     count = counts[start // GRAIN]

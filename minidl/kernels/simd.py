@@ -267,6 +267,36 @@ def tile_fma(typing: Any, tile: Any, x: Any, at_x: Any, stride: Any, w: Any, at_
 
 
 @intrinsic(prefer_literal=True)
+def tile_fma_lanes(typing: Any, tile: Any, x: Any, at_x: Any, stride: Any, w: Any, at_w: Any, stride_w: Any) -> Any:
+    """``tile_fma_lanes(tile, x, at_x, stride, w, at_w, stride_w)``: tile[p] += x[at_x + p * stride:] * w[at_w + p * stride_w:].
+
+    Lane by lane; both strides are constants, and a `stride_w` of 0 gives all rows the same w.
+    """
+
+    def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        first = _pointer(context, builder, sig.args[1], args[1], args[2])
+        weight = _pointer(context, builder, sig.args[4], args[4], args[5])
+        rows = []
+        for p, sums in enumerate(cgutils.unpack_tuple(builder, args[0])):
+            a = _load(builder, builder.gep(first, [ir.IntType(64)(p * stride.literal_value)]))
+            b = _load(builder, builder.gep(weight, [ir.IntType(64)(p * stride_w.literal_value)]))
+            rows.append(_fma(builder, a, b, sums))
+        return context.make_tuple(builder, sig.return_type, rows)
+
+    return tile(tile, x, types.intp, stride, w, types.intp, stride_w), lower
+
+
+@intrinsic
+def tile_sum(typing: Any, tile: Any) -> Any:
+    """``tile_sum(tile)``: the sum of the rows, first to last."""
+
+    def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return functools.reduce(builder.fadd, cgutils.unpack_tuple(builder, args[0]))
+
+    return vector_type(tile), lower
+
+
+@intrinsic(prefer_literal=True)
 def tile_store(typing: Any, tile: Any, array: Any, index: Any, stride: Any) -> Any:
     """``tile_store(tile, array, index, stride)``: row p to ``array[index + p * stride]`` on."""
 

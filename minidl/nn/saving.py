@@ -43,7 +43,7 @@ def describe(module: Module) -> tuple[Tree, dict[str, Array]]:
 
 
 def rebuild(tree: Tree, arrays: Mapping[str, Array]) -> Module:
-    """The network that `describe` described, with copies of `arrays`; what was shared is shared again.
+    """Build the network that `describe` described, with copies of `arrays`; what was shared is shared again.
 
     Raises
     ------
@@ -165,7 +165,7 @@ def _key(cls: type[Module]) -> str:
 
 
 def _find_class(key: str) -> type[Module]:
-    """The class called `key` among those defined so far; modules of minidl itself are imported for it."""
+    """Find the class called `key` among those defined so far; modules of minidl itself are imported for it."""
     path = key.partition(":")[0]
     if path.startswith("minidl.") and all(part.isidentifier() and part[0] != "_" for part in path.split(".")):
         with contextlib.suppress(ModuleNotFoundError):  # answered below, like any other unknown class

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from minidl.autograd.function import Function
+from minidl.kernels import activation as kernel
 from minidl.ops.elementwise import exp
 from minidl.ops.reduce import sum as sum_
 from minidl.tensor import Tensor, as_tensor
@@ -15,7 +16,7 @@ class ReLU(Function):  # y = max(x, 0);  grad_x = grad_y where y > 0
     keeps_inputs = False
 
     def forward(self, x: Array) -> Array:
-        self.y = np.maximum(x, 0)
+        self.y = kernel.relu(x)
         return self.y
 
     def backward(self, grad_y: Tensor) -> tuple[Tensor | None, ...]:
@@ -31,7 +32,7 @@ class Gate(Function):
         self.y = y
 
     def forward(self, x: Array) -> Array:
-        return np.where(self.y > 0, x, x.dtype.type(0))
+        return kernel.gate(x, self.y)
 
     def backward(self, grad_y: Tensor) -> tuple[Tensor | None, ...]:
         return (Gate(self.y)(grad_y),)
@@ -49,6 +50,8 @@ class PiecewiseLinear(Function):
 
 
 class LeakyReLU(PiecewiseLinear):  # y = x for x > 0, else negative_slope x
+    floats_only = True
+
     def __init__(self, negative_slope: float) -> None:
         self.negative_slope = negative_slope
 
@@ -68,6 +71,8 @@ class HardTanh(PiecewiseLinear):  # y = x cut to [-1, 1]
 
 
 class Sigmoid(Function):  # y = 1 / (1 + e^-x);  dy/dx = y (1 - y)
+    floats_only = True
+
     def forward(self, x: Array) -> Array:
         e = np.exp(-np.abs(x))  # never overflows
         return np.where(x >= 0, 1, e) / (1 + e)  # type: ignore[no-any-return]
@@ -78,6 +83,8 @@ class Sigmoid(Function):  # y = 1 / (1 + e^-x);  dy/dx = y (1 - y)
 
 
 class Tanh(Function):  # dy/dx = 1 - y²
+    floats_only = True
+
     def forward(self, x: Array) -> Array:
         return np.tanh(x)  # type: ignore[no-any-return]
 
@@ -87,6 +94,8 @@ class Tanh(Function):  # dy/dx = 1 - y²
 
 
 class LogSoftmax(Function):  # y_k = x_k - ln Σ_j e^x_j;  grad_x = grad_y - softmax(x) Σ_j grad_y_j
+    floats_only = True
+
     def forward(self, x: Array) -> Array:
         shifted = x - x.max(axis=-1, keepdims=True)
         return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))  # type: ignore[no-any-return]

@@ -12,6 +12,8 @@ How each is computed fast is the business of `minidl.kernels.conv`.
 
 from __future__ import annotations
 
+import operator
+
 from minidl.autograd.function import Function
 from minidl.kernels import conv as kernel
 from minidl.tensor import Tensor, as_tensor
@@ -111,7 +113,8 @@ def conv2d(
 
 def pair(value: int | Pair) -> Pair:
     """An int stands for both directions."""
-    return (value, value) if isinstance(value, int) else (int(value[0]), int(value[1]))
+    vertical, horizontal = value if isinstance(value, (tuple, list)) else (value, value)
+    return operator.index(vertical), operator.index(horizontal)
 
 
 def output_size(size: int, kernel_size: int, stride: int, padding: int) -> int:

@@ -25,4 +25,4 @@ def dropout(x: Tensor, p: float = 0.5, training: bool = True, rng: Rng = None) -
     if not training or p == 0:
         return x
     kept = generator(rng).random(x.shape, dtype=np.float32) >= p
-    return x * Tensor.wrap(kept.astype(x.dtype) * x.dtype.type(1 / (1 - p)))
+    return x * Tensor.wrap(kept.astype(x.dtype) * as_tensor(1 / (1 - p), dtype=x.dtype).data)

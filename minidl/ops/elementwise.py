@@ -50,6 +50,8 @@ class Mul(Function):  # y = a b
 
 
 class Div(Function):  # y = a / b;  dy/db = -a / b²
+    floats_only = True
+
     def forward(self, a: Array, b: Array) -> Array:
         self.shapes = a.shape, b.shape
         return a / b  # type: ignore[no-any-return]
@@ -71,6 +73,8 @@ class Neg(Function):  # y = -x
 
 
 class Power(Function):  # y = x^k for a number k;  dy/dx = k x^(k-1)
+    floats_only = True
+
     def __init__(self, exponent: float) -> None:
         self.exponent = exponent
 
@@ -85,6 +89,8 @@ class Power(Function):  # y = x^k for a number k;  dy/dx = k x^(k-1)
 
 
 class Exp(Function):  # y = e^x;  dy/dx = e^x
+    floats_only = True
+
     def forward(self, x: Array) -> Array:
         return np.exp(x)  # type: ignore[no-any-return]
 
@@ -93,6 +99,8 @@ class Exp(Function):  # y = e^x;  dy/dx = e^x
 
 
 class Log(Function):  # y = ln x;  dy/dx = 1/x
+    floats_only = True
+
     def forward(self, x: Array) -> Array:
         return np.log(x)  # type: ignore[no-any-return]
 
@@ -184,7 +192,7 @@ def power(x: Tensor, exponent: float) -> Tensor:
     """`x` to the power of a number; write `exp(k * log(x))` for an exponent that is itself a Tensor."""
     if isinstance(exponent, Tensor):
         raise TypeError("power got a Tensor as exponent, expected a number: write exp(exponent * log(x))")
-    return Power(exponent)(as_tensor(x))
+    return Power(float(exponent))(as_tensor(x))  # a NumPy number would bring its own dtype
 
 
 def exp(x: Tensor) -> Tensor:

@@ -98,7 +98,8 @@ def batch_norm(
     if not training:
         if running_mean is None or running_var is None:
             raise ValueError("batch_norm got no running statistics, expected them outside training: pass training=True")
-        return BatchNormInference(eps)(x, weight, bias, Tensor.wrap(running_mean), Tensor.wrap(running_var))
+        statistics = [Tensor.wrap(s.copy()) for s in (running_mean, running_var)]  # training moves them in place
+        return BatchNormInference(eps)(x, weight, bias, *statistics)
     count = x.size // x.shape[-1]
     if count < 2:
         raise ValueError(f"batch_norm got one value per channel (x {x.shape}), expected two or more to take a variance of")

@@ -9,13 +9,13 @@ from __future__ import annotations
 from minidl.autograd.function import Function
 from minidl.kernels import pool as kernel
 from minidl.ops.conv import Pair, output_size, pair
-from minidl.ops.reduce import mean
 from minidl.tensor import Tensor, as_tensor
 from minidl.types import Array, Shape
 
 
 class MaxPool2d(Function):  # y = max over the window;  grad_x = grad_y at the (first) maximum
     keeps_inputs = False
+    floats_only = True
 
     def __init__(self, kernel_size: Pair, stride: Pair, padding: Pair) -> None:
         self.how = kernel_size, stride, padding
@@ -58,6 +58,7 @@ class Gather(Function):  # (N, H, W, C) -> (N, OH, OW, C), the chosen elements
 
 class AvgPool2d(Function):  # y = mean over the window, padding counted as zeros
     keeps_inputs = False
+    floats_only = True
 
     def __init__(self, kernel_size: Pair, stride: Pair, padding: Pair) -> None:
         self.how = kernel_size, stride, padding
@@ -81,6 +82,31 @@ class AvgPool2dGrad(Function):  # the adjoint of AvgPool2d: each window's gradie
 
     def backward(self, grad_x: Tensor) -> tuple[Tensor | None, ...]:
         return (AvgPool2d(*self.how)(grad_x),)
+
+
+class GlobalAvgPool2d(Function):  # (N, H, W, C) -> (N, C), the mean of each channel over the image
+    keeps_inputs = False
+    floats_only = True
+
+    def forward(self, x: Array) -> Array:
+        self.x_shape = x.shape
+        return kernel.global_avg_pool(x)
+
+    def backward(self, grad_y: Tensor) -> tuple[Tensor | None, ...]:
+        return (GlobalAvgPool2dGrad(self.x_shape)(grad_y),)
+
+
+class GlobalAvgPool2dGrad(Function):  # the adjoint of GlobalAvgPool2d: the gradient, shared equally by all pixels
+    keeps_inputs = False
+
+    def __init__(self, x_shape: Shape) -> None:
+        self.x_shape = x_shape
+
+    def forward(self, grad_y: Array) -> Array:
+        return kernel.global_avg_pool_grad(grad_y, self.x_shape)
+
+    def backward(self, grad_x: Tensor) -> tuple[Tensor | None, ...]:
+        return (GlobalAvgPool2d()(grad_x),)
 
 
 def max_pool2d(x: Tensor, kernel_size: int | Pair, stride: int | Pair | None = None, padding: int | Pair = 0) -> Tensor:
@@ -107,15 +133,16 @@ def avg_pool2d(x: Tensor, kernel_size: int | Pair, stride: int | Pair | None = N
 
 def global_avg_pool2d(x: Tensor) -> Tensor:
     """Mean of each channel over the whole image: (N, H, W, C) to (N, C)."""
-    return mean(x, axis=(1, 2))
+    x = as_tensor(x)
+    _check_images("global_avg_pool2d", x.shape)
+    return GlobalAvgPool2d()(x)
 
 
 def _checked(
     name: str, x: Shape, kernel_size: int | Pair, stride: int | Pair | None, padding: int | Pair
 ) -> tuple[Pair, Pair, Pair]:
     size, step, border = pair(kernel_size), pair(kernel_size if stride is None else stride), pair(padding)
-    if len(x) != 4:
-        raise ValueError(f"{name} got x of shape {x}, expected (N, H, W, C): add a batch axis with x[None]")
+    _check_images(name, x)
     if min(*size, *step) < 1 or any(not 0 <= b <= k // 2 for b, k in zip(border, size, strict=True)):
         raise ValueError(
             f"{name} got kernel_size {size}, stride {step}, padding {border}, expected sizes and strides >= 1 and "
@@ -124,3 +151,8 @@ def _checked(
     if any(output_size(x[1 + i], size[i], step[i], border[i]) < 1 for i in (0, 1)):
         raise ValueError(f"{name} got a {size} window on a {x[1]}x{x[2]} image, expected it to fit: pool less, or pad")
     return size, step, border
+
+
+def _check_images(name: str, x: Shape) -> None:
+    if len(x) != 4:
+        raise ValueError(f"{name} got x of shape {x}, expected (N, H, W, C): add a batch axis with x[None]")

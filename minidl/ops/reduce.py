@@ -42,7 +42,7 @@ class Max(Function):  # y = max x; equal maxima share the gradient equally
 
 def _kept_shape(shape: Shape, axis: Axes) -> Shape:
     """The shape after a reduction with keepdims."""
-    axes = range(len(shape)) if axis is None else (axis,) if isinstance(axis, int) else axis
+    axes = range(len(shape)) if axis is None else np.atleast_1d(axis).tolist()
     reduced = {a % len(shape) for a in axes}
     return tuple(1 if i in reduced else n for i, n in enumerate(shape))
 

@@ -149,7 +149,7 @@ def test_it_reads_like_an_array():
     assert [row.numpy().tolist() for row in x] == [[1.0, 2.0], [3.0, 4.0]]
     assert np.asarray(x) is not None and np.asarray(x).dtype == np.float32
     assert x.numpy() is x.data and x.detach().data is x.data and not x.detach().requires_grad
-    assert repr(x) == "Tensor([[1., 2.],\n       [3., 4.]], dtype=float32, requires_grad=True)"
+    assert repr(x) == "Tensor([[1., 2.],\n        [3., 4.]], dtype=float32, requires_grad=True)"
     assert Tensor([2.0]).item() == 2.0 and bool(Tensor([0.0])) is False
     assert len({x, x.detach()}) == 2  # by identity: gradients are kept in dictionaries of Tensors
 

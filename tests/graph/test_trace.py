@@ -1,7 +1,6 @@
 """The graph computes what the network computes, names everything by identity, and refuses what it cannot say."""
 
 import gc
-import time
 
 import numpy as np
 import pytest
@@ -14,7 +13,21 @@ from minidl.autograd import Function
 from minidl.nn import models
 from minidl.nn.models.resnet import BasicBlock
 
-KINDS = ["conv", "depthwise", "bn", "relu", "hardtanh", "maxpool", "avgpool", "A", "B", "none", "concat", "twice", "scale"]
+KINDS = [
+    "conv",
+    "depthwise",
+    "bn",
+    "relu",
+    "hardtanh",
+    "maxpool",
+    "avgpool",
+    "A",
+    "B",
+    "none",
+    "concat",
+    "twice",
+    "scale",
+]
 
 
 class Drawn(nn.Module):
@@ -208,7 +221,7 @@ MIXING = {
     "Concatenate": lambda x: ops.concatenate([x, x], axis=0),
     "GetItem": lambda x: x[::2],
     "Reshape": lambda x: x.reshape(-1, 1),
-    "MatMul": lambda x: x.T.detach() @ x,
+    "MatMul": lambda x: ops.matmul(np.ones((2, 2), np.float32), x),
     "Add": lambda x: x + np.ones((2, 2), np.float32),
     "Mul": lambda x: x * np.ones((2, 2, 2), np.float32),
     "Where": lambda x: ops.where(x.data > 0, x, 0.0),
@@ -219,7 +232,7 @@ MIXING = {
 @pytest.mark.parametrize("op", MIXING)
 def test_an_operation_that_mixes_samples_is_refused_by_name(op):
     """The sample has as many elements as the traced batch, so shapes alone would not tell."""
-    with pytest.raises(ValueError, match=f"{op}.* mixes the samples of a batch"):
+    with pytest.raises(ValueError, match=f"^{op} mixes the samples of a batch"):
         graph.trace(Apply(MIXING[op]), (2,))
 
 
@@ -251,7 +264,9 @@ def test_an_operation_from_outside_keeps_its_full_name():
     assert g.output.op.startswith(f"{__name__}.") and g.output.op.endswith("ReLU")
 
 
-@pytest.mark.parametrize("result", [lambda x: (x, x), lambda x: x.detach(), lambda x: np.maximum(x.data, 0), lambda x: 1])
+@pytest.mark.parametrize(
+    "result", [lambda x: (x, x), lambda x: x.detach(), lambda x: np.maximum(x.data, 0), lambda x: 1]
+)
 def test_an_output_without_a_record_is_refused(result):
     with pytest.raises(ValueError, match="no recorded operation computed"):
         graph.trace(Apply(result), (2,))
@@ -287,11 +302,3 @@ def test_tables_and_dot_name_every_operation():
     assert any(line.split()[1:4] == ["Conv2d", "16x16x32", "stages.1.0.shortcut.conv"] for line in lines)
     text = graph.dot(g)
     assert text.count(" -> ") == sum(g[i].batched for n in g for i in n.inputs)
-
-
-def test_a_deep_network_is_traced_quickly():
-    """About 0.3 s on an ordinary core; the bound only catches a change of the order of growth."""
-    net = models.resnet(110, rng=0)
-    start = time.perf_counter()
-    graph.trace(net, (32, 32, 3))
-    assert time.perf_counter() - start < 10

@@ -17,14 +17,14 @@ EPS = np.finfo(np.float32).eps
 
 
 @st.composite
-def problems(draw, groups=st.integers(1, 3), depth=st.sampled_from([1, 2, 3, 5, 16, 17, 27]), stride=st.integers(1, 3)):
+def problems(draw, groups=st.integers(1, 3), depth=st.sampled_from([1, 2, 3, 5, 16, 17, 27]), filters=st.sampled_from([1, 2, 7, 16, 19])):
     """Draw (x shape, weight shape, stride, padding, groups, seed): also kernels larger than the image, and strides than them."""
     g, kernel = draw(groups), draw(st.tuples(st.integers(1, 5), st.integers(1, 5)))
     padding = draw(st.tuples(st.integers(0, 3), st.integers(0, 3)))
     sizes = [draw(st.sampled_from([s for s in (1, 2, 4, 5, 7, 8, 11, 28) if s + 2 * padding[i] >= kernel[i]])) for i in (0, 1)]
-    c, o = draw(depth), draw(st.sampled_from([1, 2, 7, 16, 19]))
+    c, o = draw(depth), draw(filters)
     n = draw(st.sampled_from([1, 2, 3, 9]))
-    strides = draw(st.tuples(stride, stride))
+    strides = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
     return (n, *sizes, c * g), (o * g, *kernel, c), strides, padding, g, draw(st.integers(0, 2**32 - 1))
 
 
@@ -46,6 +46,11 @@ def arrays(problem, dtype, integers=False):
 def all_three(x, weight, bias, grad_y, rest):
     y = conv.forward(x, weight, bias, *rest)
     return y, conv.grad_input(grad_y, weight, x.shape, *rest), conv.grad_weight(x, grad_y, weight.shape, *rest)
+
+
+def forced(kernel):
+    """Let the named kernel run instead of the chosen one."""
+    return patch.object(conv, "choose", (lambda *_: kernel) if kernel else conv.choose)
 
 
 def bounds(x, weight, bias, grad_y, rest):
@@ -96,15 +101,22 @@ def test_compiled_is_the_twin_within_float32(problem):
 
 
 @needs_numba
+@given(problems(groups=st.sampled_from([1, 5, 17, 33]), depth=st.just(1), filters=st.just(1)))
+def test_depthwise_is_exact_on_small_integers(problem):
+    test_direct_kernel_is_exact_on_small_integers.hypothesis.inner_test(problem)
+
+
+@needs_numba
 @given(problems())
 def test_direct_kernel_is_exact_on_small_integers(problem):
     found_arrays = arrays(problem, np.float32, integers=True)
-    with use(backend="numba", conv="exact"):
-        found = all_three(*found_arrays)
     with use(backend="numpy"):
         expected = all_three(*found_arrays)
-    for value, reference in zip(found, expected, strict=True):
-        np.testing.assert_array_equal(value, reference)
+    for kernel in ("direct", "images", None):  # None: as chosen
+        with use(backend="numba", conv="exact"), forced(kernel):
+            found = all_three(*found_arrays)
+        for value, reference in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(value, reference)
 
 
 @st.composite
@@ -121,7 +133,7 @@ def winograd_problems(draw):
 @given(winograd_problems())
 def test_winograd_is_the_twin_within_float32(problem):
     x, weight, bias, grad_y, rest = problem_arrays = arrays(problem, np.float32)
-    with use(backend="numba", conv="fast"), patch.object(conv, "choose", lambda *_: "winograd"):
+    with use(backend="numba", conv="fast"), forced("winograd"):
         found = all_three(*problem_arrays)
     exact = [a.astype(np.float64) for a in (x, weight, bias, grad_y)]
     with use(backend="numpy"):

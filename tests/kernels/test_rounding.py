@@ -9,7 +9,14 @@ from minidl.kernels import rounding
 from minidl.kernels.backend import numba_available, use
 from minidl.kernels.parallel import get_num_threads, set_num_threads
 from minidl.kernels.random import hash32, stream_key
-from minidl.kernels.rounding import Counts, encode_nearest, encode_stochastic, shift_stochastic, update_bits, update_codes
+from minidl.kernels.rounding import (
+    Counts,
+    encode_nearest,
+    encode_stochastic,
+    shift_stochastic,
+    update_bits,
+    update_codes,
+)
 
 needs_numba = pytest.mark.skipif(not numba_available(), reason="compares with compiled kernels")
 seeds = st.integers(0, 2**32 - 1)
@@ -119,7 +126,7 @@ def test_any_number_of_threads_gives_the_same_bits(backend):
     assert results[0] == results[1] == results[2]
 
 
-# --- The laws ----------------------------------------------------------------------------------------------------------
+# --- The laws -------------------------------------------------------------------------------------------------------
 
 
 @given(st.integers(0, 12), st.integers(-(2**20), 2**20))
@@ -216,7 +223,7 @@ def test_an_update_is_a_rounding_of_the_step_alone(seed, step):
     assert abs(codes.mean() - step) < 6 * 0.5 / np.sqrt(n)
 
 
-# --- Degenerate input ----------------------------------------------------------------------------------------------------
+# --- Degenerate input -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("backend", ["numpy", pytest.param("numba", marks=needs_numba)])

@@ -1,4 +1,4 @@
-"""The networks have exactly the parameters of the papers, run on the data sets' images, and take the widths they are given."""
+"""The networks have the parameters of the papers, run on the data sets' images, and take the widths they are given."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""A network survives the way to data and back, whatever its widths; a tree that does not fit gets one clear sentence."""
+"""A network survives the way to data and back, whatever its widths; a tree that does not fit gets one sentence."""
 
 import copy
 import json
@@ -147,7 +147,7 @@ def test_an_unexpected_array_is_named():
 def test_an_array_of_another_shape_or_dtype_is_named(change):
     tree, arrays = linear()
     arrays["weight"] = change(arrays["weight"])
-    with pytest.raises(ValueError, match="array 'weight' is .* expected"):
+    with pytest.raises(ValueError, match=r"array 'weight' is .* expected"):
         rebuild(tree, arrays)
 
 

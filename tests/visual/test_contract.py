@@ -118,7 +118,7 @@ def test_nothing_runs_off_the_page(name):
 
 
 def test_the_package_imports_only_numpy_matplotlib_and_itself():
-    allowed = {"numpy", "matplotlib", "cycler", "visual"}
+    allowed = {"numpy", "matplotlib", "visual"}
     for file in Path(visual.__file__).parent.glob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from visual.report import Commands, Figure, Row, Section, Table, Tile, write_report
+from visual.report import Commands, Figure, Row, Section, Table, Tile, _prose, write_report
 from visual.style import panels, save
 
 VOID = {"meta", "img", "link", "br", "hr"}
@@ -92,11 +92,18 @@ def test_headings_and_links_agree(folder):
     assert len(page.all("h1")) == 1 and len(page.all("h2")) == 3
 
 
-@given(st.text(alphabet=st.characters(codec="utf-8", categories=["L", "N", "P", "S", "Zs"]), min_size=1, max_size=40))
-def test_any_text_is_escaped(text):
-    html = Page(__import__("visual.report", fromlist=["_prose"])._prose(text))
-    allowed = {"code", "strong"}
-    assert {tag for tag, _ in html.tags} <= allowed
+@given(st.text(max_size=30) | st.text("`*<>&\"' 5%a", max_size=30))
+def test_any_text_is_escaped_and_every_mark_is_closed(text):
+    page = Page(_prose(text))
+    assert {tag for tag, _ in page.tags} <= {"code", "strong"}
+    assert page.text.replace("\xa0", " ").replace("*", "").replace("`", "") == text.replace("\xa0", " ").replace(
+        "*", ""
+    ).replace("`", "")
+
+
+def test_marks_do_not_cross_and_code_is_left_alone():
+    assert _prose("**a `b** c`") == "**a <code>b** c</code>"
+    assert _prose("**34 % less**, `5 % 3`") == "<strong>34\xa0% less</strong>, <code>5 % 3</code>"
 
 
 def test_mark_up_in_the_results_stays_text(folder):

@@ -57,7 +57,7 @@ def names() -> list[str]:
 
 
 def default_input_shape(name: str) -> Shape:
-    """The (H, W, C) that `build(name)` is made for.
+    """Return the (H, W, C) that `build(name)` is made for.
 
     Examples
     --------
@@ -68,7 +68,7 @@ def default_input_shape(name: str) -> Shape:
 
 
 def build(name: str, input_shape: Shape | None = None, **options: Any) -> Module:
-    """The network called `name`, with fresh weights.
+    """Build the network called `name`, with fresh weights.
 
     Parameters
     ----------

@@ -1,0 +1,86 @@
+"""`minidl tour`: the three chapters on real images, a folder of figures and a page to read."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minidl.commands import Output
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.add_argument("--folder", default="tour", type=Path, help="where everything goes (default: %(default)s)")
+    parser.add_argument("--fast", action="store_true", help="the same with fewer images and epochs, in about a minute")
+    parser.epilog = "Interrupted, it goes on where it was when called again; finished, it starts anew."
+
+
+def run(args: argparse.Namespace) -> Output:
+    """Compute, draw, write."""
+    from algorithms.experiments import tour
+    from minidl.checkpoint import replacing
+    from minidl.commands.doctor import facts_for_report
+    from tqdm import tqdm
+    from visual.tour import draw_tour
+
+    folder: Path = args.folder
+    runs = folder / "runs"
+    if (folder / "results.json").exists():  # a finished tour: what it left must not stand in for a new one
+        (folder / "results.json").unlink()
+        shutil.rmtree(runs, ignore_errors=True)
+    runs.mkdir(parents=True, exist_ok=True)
+    settings = tour.FAST if args.fast else tour.FULL
+    start = time.perf_counter()
+    with tqdm(total=tour.milestones(settings), unit="step", file=sys.stderr, disable=None) as bar:
+
+        def advance(what: str) -> None:
+            bar.set_postfix_str(what)
+            bar.update()
+
+        shop = tour.Workshop(settings, runs, args.seed, advance)
+        results = {
+            "pruning": tour.pruning(shop),
+            "quantized": tour.quantized(shop),
+            "landscapes": tour.landscapes(shop),
+        }
+    seconds = time.perf_counter() - start
+    facts = facts_for_report()
+    page = draw_tour(folder, **results, facts=facts, seconds=seconds)
+    record = {name: _plain(result) for name, result in results.items()}
+    record |= {"seconds": round(seconds, 1), "settings": dataclasses.asdict(settings), "seed": args.seed, "facts": facts}
+    with replacing(folder / "results.json") as file:
+        file.write(json.dumps(record, indent=1).encode())
+    return Output(_text(results, page, seconds), record)
+
+
+def _text(results: dict[str, Any], page: Path, seconds: float) -> str:
+    p, q = results["pruning"], results["quantized"]
+    lines = [
+        f"pruned     {1 - p.macs[1] / p.macs[0]:.0%} of the MACs removed, {1 - p.milliseconds[1] / p.milliseconds[0]:.0%} of "
+        f"the time; accuracy {p.before:.1%}, pruned {p.pruned:.1%}, retrained {p.retrained:.1%}",
+        "few bits   " + ", ".join(f"{rule} {accuracy:.1%}" for rule, accuracy in q.final.items()),
+        "landscape  " + ", ".join(f"{name} {a:.1%}" for name, a in results["landscapes"].accuracy.items()),
+        f"{seconds:.0f} s.  Open {page}",
+    ]
+    return "\n".join(lines)
+
+
+def _plain(value: Any) -> Any:
+    """A record as JSON: arrays as lists, numbers that are not finite as null."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, (np.ndarray, np.generic)):
+        return _plain(value.tolist())
+    return None if isinstance(value, float) and not np.isfinite(value) else value

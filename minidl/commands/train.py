@@ -1,0 +1,110 @@
+"""`minidl train MODEL`: train a network on a dataset into a run folder; stop it at any moment, repeat it to go on."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+from typing import TYPE_CHECKING
+
+from minidl.commands import Output
+
+if TYPE_CHECKING:
+    from minidl.nn import Module
+    from minidl.optim import Schedule
+    from minidl.training import Epoch, Optimizer
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.add_argument("model", help="such as resnet20, vgg9, lenet5, tiny-mobile; see `minidl cost --help`")
+    parser.add_argument("--dataset", default="fashion-mnist-mini", help="see `minidl data list` (default: %(default)s)")
+    parser.add_argument("--data-dir", metavar="DIR", help="where the dataset's files lie (default: MINIDL_DATA, else a cache)")
+    parser.add_argument("--epochs", type=int, default=10, help="passes over the training images (default: %(default)s)")
+    parser.add_argument("--optimizer", choices=["sgd", "adam"], default="sgd", help="(default: %(default)s)")
+    parser.add_argument("--lr", type=float, help="learning rate (default: sgd 0.1, without batch norm 0.01; adam 0.001)")
+    parser.add_argument("--weight-decay", type=float, default=5e-4, help="pull of the weights to zero (default: %(default)s)")
+    parser.add_argument(
+        "--schedule",
+        choices=["steps", "cosine", "constant"],
+        default="cosine",
+        help="steps: a tenth of the rate after half of the epochs, again after three quarters (default: %(default)s)",
+    )
+    parser.add_argument("--batch-size", type=int, default=128, help="images per step (default: %(default)s)")
+    parser.add_argument("--augment", action="store_true", help="random crops of the padded image, and flips")
+    parser.add_argument("--validation", type=int, metavar="N", help="images held out of training to watch (default: a tenth)")
+    parser.add_argument("--train-images", type=int, metavar="N", help="use the first N images only")
+    parser.add_argument("--run", metavar="DIR", help="folder to keep the run in; an interrupted run in it is continued")
+    parser.add_argument("--trajectory", action="store_true", help="keep the weights of every epoch, for `minidl trajectory`")
+    parser.epilog = "The test images are touched once, after the last epoch: choose by the validation images."
+
+
+def run(args: argparse.Namespace) -> Output:
+    """Train, then evaluate on the test images once."""
+    from minidl.data import load
+    from minidl.nn import models
+    from minidl.training import evaluate, history, train
+
+    images = load(args.dataset, "train", root=args.data_dir)
+    if args.train_images is not None:
+        images = images.subset(args.train_images)
+    held_out = len(images) // 10 if args.validation is None else args.validation
+    images, validation = images.split(held_out, seed=args.seed) if held_out else (images, None)
+    shape = images.images.shape[1:]
+    model = models.build(args.model, input_shape=shape, num_classes=len(images.classes), rng=args.seed)
+    optimizer = _optimizer(model, args)
+    epochs = train(
+        model,
+        images,
+        epochs=args.epochs,
+        optimizer=optimizer,
+        schedule=_schedule(optimizer.lr, args),
+        batch_size=args.batch_size,
+        validation=validation,
+        seed=args.seed,
+        augment=args.augment,
+        run=args.run,
+        record_trajectory=args.trajectory,
+    )
+    records = []
+    for record in epochs:
+        records.append(record)
+        print(_line(record), file=sys.stderr)
+    if args.run:
+        records = history(args.run)  # those of an earlier part of the run too
+    test = evaluate(model, load(args.dataset, "test", root=args.data_dir))
+    where = f"; the network is in {args.run}/checkpoint.npz" if args.run else ""
+    text = f"test accuracy {test.accuracy:.2%}, loss {test.loss:.4f} over {test.count} images{where}"
+    data = {
+        "model": args.model,
+        "dataset": args.dataset,
+        "epochs": [dataclasses.asdict(record) for record in records],
+        "test": dataclasses.asdict(test),
+    }
+    return Output(text, data)
+
+
+def _optimizer(model: Module, args: argparse.Namespace) -> Optimizer:
+    from minidl.nn import BatchNorm1d, BatchNorm2d
+    from minidl.optim import SGD, Adam
+
+    if args.optimizer == "adam":
+        return Adam(model.named_parameters(), args.lr if args.lr is not None else 0.001, weight_decay=args.weight_decay)
+    normalized = any(isinstance(module, (BatchNorm1d, BatchNorm2d)) for module in model.modules())
+    lr = args.lr if args.lr is not None else 0.1 if normalized else 0.01
+    return SGD(model.named_parameters(), lr, momentum=0.9, nesterov=True, weight_decay=args.weight_decay)
+
+
+def _schedule(lr: float, args: argparse.Namespace) -> Schedule:
+    from minidl.optim import Constant, Cosine, MultiStep
+
+    if args.schedule == "steps":
+        return MultiStep(lr, (args.epochs / 2, args.epochs * 3 / 4))
+    return Cosine(lr, args.epochs) if args.schedule == "cosine" else Constant(lr)
+
+
+def _line(record: Epoch) -> str:
+    text = f"epoch {record.epoch:3d}  rate {record.lr:.4f}  loss {record.loss:.4f}  accuracy {record.accuracy:.2%}"
+    if record.validation_loss is not None and record.validation_accuracy is not None:
+        text += f"  validation loss {record.validation_loss:.4f}  accuracy {record.validation_accuracy:.2%}"
+    return f"{text}  {record.seconds:.1f} s"

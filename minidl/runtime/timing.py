@@ -1,0 +1,49 @@
+"""Timing that can be trusted: the candidates take turns, so that a slow moment of the machine hits all of them alike."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds of one call: the fastest and the median of several, and how many there were."""
+
+    minimum: float
+    median: float
+    repeats: int
+
+
+def interleaved(
+    candidates: Mapping[str, Callable[[], object]], repeats: int = 15, warmup: int = 2, budget: float | None = None
+) -> dict[str, Timing]:
+    """Time every candidate `repeats` times, in turn: A B C A B C ...
+
+    Parameters
+    ----------
+    candidates : name -> a call to time
+    warmup : untimed rounds first, in which kernels compile and caches fill
+    budget : seconds after which no further round begins; at least one round is timed
+
+    Examples
+    --------
+    >>> result = interleaved({"short": lambda: sum(range(10)), "long": lambda: sum(range(100_000))}, repeats=3)
+    >>> result["short"].minimum < result["long"].minimum
+    True
+    """
+    for _ in range(warmup):
+        for call in candidates.values():
+            call()
+    seconds: dict[str, list[float]] = {name: [] for name in candidates}
+    end = None if budget is None else time.perf_counter() + budget
+    for _ in range(repeats):
+        for name, call in candidates.items():
+            start = time.perf_counter()
+            call()
+            seconds[name].append(time.perf_counter() - start)
+        if end is not None and time.perf_counter() > end:
+            break
+    return {name: Timing(min(values), statistics.median(values), len(values)) for name, values in seconds.items()}

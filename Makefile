@@ -40,7 +40,7 @@ types: $(VENV)/installed-dev  ## mypy, strict on minidl
 	$(BIN)/mypy
 
 bench: $(VENV)/installed-bench  ## time training and inference beside PyTorch, interleaved
-	$(BIN)/python -m minidl.cli bench
+	$(BIN)/python tests/bench/run.py --out docs/results/bench.json
 
 clean:           ## remove what the targets above made, not your runs
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -65,9 +65,8 @@ backward_naive(c)
 print(f"dc/da is 26, the naive walk says {a.grad}")
 
 # %%
-# `b` was passed on twice: first with a part of its gradient, then with the whole, so the first part counted double.
-# A number may be passed on only when **all** who used it have paid in.  Sorting so that every number comes after its
-# users does it: that is the one reason for the *topological sort* in every such engine.
+# `b` was passed on twice, first with a part of its gradient, then with the whole: the first part counted double.  A
+# number may be passed on only when **all** its users have paid in: that is why such engines *sort* the graph.
 
 def backward(result):
     order = []
@@ -94,8 +93,7 @@ print(f"dc/da is 26, the sorted walk says {a.grad}")
 # A neuron is such a graph.  Blue went forward, red came back:
 
 x, w, bias = Number(2.0, name="x"), Number(-0.5, name="w"), Number(1.5, name="b")
-product = w * x
-total = product + bias
+total = (product := w * x) + bias
 y = total.tanh()
 product.name, total.name, y.name = "w·x", "w·x + b", "tanh"
 order = backward(y)
@@ -149,3 +147,4 @@ save(ax.figure, figures / "01_derivatives.png")
 # --------
 # 1. Give `Number` an ``exp`` and check its slope by nudging: (f(x + h) - f(x - h)) / 2h.
 # 2. Build a chain of 5,000 additions.  `visit` fails: why?  How does `minidl/autograd/engine.py` avoid it?
+# 3. Forget to reset the gradients between two steps of learning.  What does the loss do?

@@ -19,7 +19,7 @@ Array = NDArray[Any]
 Pair = tuple[int, int]
 
 
-# --- The definitions ---------------------------------------------------------------------------------------------------
+# --- The definitions --------------------------------------------------------------------------------------------------
 
 
 def output_size(size: int, kernel: int, stride: int, padding: int) -> int:
@@ -74,7 +74,7 @@ def grad_weight_twin(
     return np.ascontiguousarray(grad.reshape(weight_shape))
 
 
-# --- What the rest of the house calls ------------------------------------------------------------------------------------
+# --- What the rest of the house calls ---------------------------------------------------------------------------------
 
 
 def forward(x: Array, weight: Array, bias: Array | None, stride: Pair, padding: Pair, groups: int) -> Array:
@@ -149,7 +149,7 @@ def _plain(array: Array) -> Array:
     return np.require(array, np.float32, ["C", "A", "W"])
 
 
-# --- The choice ------------------------------------------------------------------------------------------------------------
+# --- The choice -------------------------------------------------------------------------------------------------------
 
 REASONS = {
     "direct": "the direct sum, tiles of neighbouring pixels",

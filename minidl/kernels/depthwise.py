@@ -3,6 +3,7 @@
 The scaffolding is the direct kernel's (padded scratch, tile of neighbouring pixels, phases of the input gradient); only
 the step of the tile differs: tile[p] += x[pixel p] · w, lane by lane. One filter for each channel; more are left to groups.
 """
+# mypy: allow-untyped-defs, allow-untyped-calls, no-check-untyped-defs
 
 from __future__ import annotations
 
@@ -37,7 +38,7 @@ ROWS = tile_rows()
 
 
 @jit
-def correlate(start, stop, x, weight, bias, y, x_size, y_size, kernel, stride, offset, y_at, band):  # type: ignore[no-untyped-def]
+def correlate(start, stop, x, weight, bias, y, x_size, y_size, kernel, stride, offset, y_at, band):
     """Convolve bands [start, stop) of `band` output rows with weights (blocks of 16 channels, taps, 16)."""
     height, width, channels = x_size
     out_height, out_width, _ = y_size
@@ -74,7 +75,7 @@ def correlate(start, stop, x, weight, bias, y, x_size, y_size, kernel, stride, o
 
 
 @jit
-def grad_chunks(start, stop, x, grad_y, partial, x_size, y_size, kernel, stride, padding, images, chunk):  # type: ignore[no-untyped-def]
+def grad_chunks(start, stop, x, grad_y, partial, x_size, y_size, kernel, stride, padding, images, chunk):
     """Sum chunks [start, stop) of `chunk` images each into partial (chunks, blocks of 16 channels, taps, 16)."""
     height, width, channels = x_size
     out_height, out_width, _ = y_size

@@ -1,9 +1,10 @@
-"""The direct convolution: one register tile of neighbouring output pixels at a time, for any kernel, stride and padding.
+"""The direct convolution: a register tile of neighbouring output pixels at a time, for any kernel, stride and padding.
 
 A band of output rows is one item of work. Its input is copied once, padded, into a scratch that stays in the level-2
 cache, in blocks of 16 channels, so that a tile's pixels lie a constant 16 floats apart and no border case is left.
 Forward and input gradient are this one loop; the weight's gradient is in ``direct_weight.py``.
 """
+# mypy: allow-untyped-defs, allow-untyped-calls, no-check-untyped-defs
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ Pair = tuple[int, int]
 ROWS = tile_rows()
 SCRATCH_FLOATS = 1 << 17  # 512 KiB: half of a common level-2 cache
 RANGES = 16  # at most so many: a range allocates its scratch, and fresh memory is not free
-RANGE_MACS = 1 << 22  # multiply-adds in a range: long beside the 10 µs of a dispatch, short beside a layer
+RANGE_MACS = 1 << 22  # multiply-adds in a range at least: long beside a dispatch, short beside a layer
 
 
 def blocks(channels: int) -> int:
@@ -30,11 +31,11 @@ def blocks(channels: int) -> int:
     return -(-channels // LANES)
 
 
-# --- Weights in the order the tile reads them ----------------------------------------------------------------------------
+# --- Weights in the order the tile reads them -------------------------------------------------------------------------
 
 
 @jit
-def pack_filters(start, stop, weight, packed, filters, taps, depth):  # type: ignore[no-untyped-def]
+def pack_filters(start, stop, weight, packed, filters, taps, depth):
     """(G, O/G, taps, C/G) → (G, blocks of 16 filters, taps, C/G, 16), over [start, stop) blocks of all groups."""
     per_group = (filters + LANES - 1) // LANES
     inner = taps * depth
@@ -52,7 +53,7 @@ def pack_filters(start, stop, weight, packed, filters, taps, depth):  # type: ig
 
 
 @jit
-def pack_transposed(start, stop, weight, packed, filters, kernel, depth, first, step):  # type: ignore[no-untyped-def]
+def pack_transposed(start, stop, weight, packed, filters, kernel, depth, first, step):
     """(G, O/G, KH, KW, C/G) → (G, blocks of 16 channels, taps, O/G, 16): taps first, first + step, … in reverse."""
     per_group = (depth + LANES - 1) // LANES
     rows, cols = (kernel[0] - first[0] + step[0] - 1) // step[0], (kernel[1] - first[1] + step[1] - 1) // step[1]
@@ -70,11 +71,11 @@ def pack_transposed(start, stop, weight, packed, filters, kernel, depth, first, 
                     to += LANES
 
 
-# --- The loop ------------------------------------------------------------------------------------------------------------
+# --- The loop ---------------------------------------------------------------------------------------------------------
 
 
 @jit
-def copy_padded(x, at, lanes, size, top, left, scratch, to, rows, cols, stride, phase):  # type: ignore[no-untyped-def]
+def copy_padded(x, at, lanes, size, top, left, scratch, to, rows, cols, stride, phase):
     """Copy one block of channels of rows [top, top + rows) and columns [left, left + cols), zeros outside the image.
 
     Column j goes to place (j mod stride) · phase + j // stride, so that neighbouring outputs read neighbouring places.
@@ -95,7 +96,16 @@ def copy_padded(x, at, lanes, size, top, left, scratch, to, rows, cols, stride, 
 
 
 @jit
-def sum_taps(tile, scratch, at, weight, at_weight, kernel, row, phase, plane, depth, stride):  # type: ignore[no-untyped-def]
+def copy_blocks(x, at, depth, size, top, left, scratch, to, plane, rows, cols, stride, phase):
+    """Copy `depth` channels, block after block, `plane` floats apart."""
+    for c in range(0, depth, LANES):
+        lanes = min(LANES, depth - c)
+        copy_padded(x, at + c, lanes, size, top, left, scratch, to, rows, cols, stride, phase)
+        to += plane
+
+
+@jit
+def sum_taps(tile, scratch, at, weight, at_weight, kernel, row, phase, plane, depth, stride):
     """tile[p] += Σ_{kh,kw,c} scratch[pixel p moved by (kh, kw), c] · weight[kh, kw, c]."""
     for kh in range(kernel[0]):
         for kw in range(kernel[1]):
@@ -109,52 +119,46 @@ def sum_taps(tile, scratch, at, weight, at_weight, kernel, row, phase, plane, de
 
 
 @jit
-def correlate(start, stop, x, weight, bias, y, x_size, y_size, kernel, stride, offset, y_at, groups, band):  # type: ignore[no-untyped-def]
-    """Convolve bands [start, stop) of `band` output rows; `y_at` is where y begins and its image, row, column strides."""
+def correlate(start, stop, x, weight, bias, y, x_size, y_size, kernel, stride, offset, y_at, groups, band):
+    """Convolve bands [start, stop) of `band` output rows; `y_at`: where y begins, its image, row, column strides."""
     height, width, channels = x_size
     out_height, out_width, filters = y_size
     depth, out_depth = channels // groups, filters // groups
+    out_blocks = (out_depth + LANES - 1) // LANES
     bands = (out_height + band - 1) // band
-    rows, cols = (band - 1) * stride[0] + kernel[0], (out_width - 1) * stride[1] + kernel[1]
+    cols = (out_width - 1) * stride[1] + kernel[1]
     phase = (cols + stride[1] - 1) // stride[1]
     row = stride[1] * phase
-    plane = rows * row * LANES
-    out_blocks = (out_depth + LANES - 1) // LANES
+    plane = ((band - 1) * stride[0] + kernel[0]) * row * LANES
     scratch = np.empty((depth + LANES - 1) // LANES * plane + ROWS * LANES, np.float32)
-    block_size = kernel[0] * kernel[1] * depth * LANES
     for item in range(start, stop):
         image, first = item // bands, item % bands * band
-        last = min(first + band, out_height)
+        rows = min(band, out_height - first)
         for group in range(groups):
-            for c in range(0, depth, LANES):
-                at = image * height * width * channels + group * depth + c
-                top, left = first * stride[0] + offset[0], offset[1]
-                copied = (last - first - 1) * stride[0] + kernel[0]
-                copy_padded(
-                    x, at, min(LANES, depth - c), x_size, top, left, scratch, c // LANES * plane, copied, cols,
-                    stride[1], phase,
-                )  # fmt: skip
+            at = image * height * width * channels + group * depth
+            top, copied = first * stride[0] + offset[0], (rows - 1) * stride[0] + kernel[0]
+            copy_blocks(x, at, depth, x_size, top, offset[1], scratch, 0, plane, copied, cols, stride[1], phase)
             for block in range(out_blocks):
                 channel = group * out_depth + block * LANES
                 lanes = min(LANES, out_depth - block * LANES)
-                at_weight = (group * out_blocks + block) * block_size
-                start_value = load_part(bias, channel, lanes)
-                for oh in range(first, last):
+                at_weight = (group * out_blocks + block) * kernel[0] * kernel[1] * depth * LANES
+                bias_vector = load_part(bias, channel, lanes)
+                for oh in range(rows):
                     for i in range(0, out_width, ROWS):
                         ow = max(0, min(i, out_width - ROWS))  # the last tile overlaps its neighbour
-                        at = ((oh - first) * stride[0] * row + ow) * LANES
-                        tile = tile_fill(ROWS, start_value)
+                        at = (oh * stride[0] * row + ow) * LANES
+                        tile = tile_fill(ROWS, bias_vector)
                         tile = sum_taps(
                             tile, scratch, at, weight, at_weight, kernel, row, phase, plane, depth, stride[1]
                         )
-                        to = y_at[0] + image * y_at[1] + oh * y_at[2] + ow * y_at[3] + channel
+                        to = y_at[0] + image * y_at[1] + (first + oh) * y_at[2] + ow * y_at[3] + channel
                         if lanes == LANES and out_width >= ROWS:
                             tile_store(tile, y, to, y_at[3])
                         else:
                             tile_store_part(tile, y, to, y_at[3], out_width - ow, lanes)
 
 
-# --- Forward and input gradient --------------------------------------------------------------------------------------------
+# --- Forward and input gradient ---------------------------------------------------------------------------------------
 
 
 class Geometry(NamedTuple):
@@ -240,7 +244,7 @@ def grad_input(
 
 
 def phase(a: int, size: int, kernel: int, stride: int, padding: int) -> tuple[int, int, int, int]:
-    """Return of the pixels stride·i + a: their first tap, how many taps, where they begin in grad_y, how many pixels."""
+    """Return of the pixels stride·i + a: first tap, number of taps, where they begin in grad_y, number of pixels."""
     first = (a + padding) % stride
     taps = -(-max(0, kernel - first) // stride)
     return first, taps, (a + padding) // stride - (taps - 1), -(-(size - a) // stride)

@@ -52,7 +52,7 @@ def _depthwise_grad_weight(x: Array, grad_y: Array, stride: Pair, padding: Pair,
     depthwise.grad_weight(x, grad_y, stride, padding, grad)
 
 
-# --- 1×1: every pixel alone, so that pixels of all rows and images are one long row, cut as the tile likes it -------------
+# --- 1×1: every pixel alone, so that pixels of all rows and images are one long row, cut as the tile likes it ---------
 
 
 def _seen(x: Array, stride: Pair) -> Array:

@@ -3,6 +3,7 @@
 A row of 2 or 4 pixels cannot fill a tile, but a batch can; and as every pixel is visited alone, its taps outside the
 image are left out instead of multiplied by zero: a 2×2 image with padding 1 needs 16 of 36 products.
 """
+# mypy: allow-untyped-defs, allow-untyped-calls, no-check-untyped-defs
 
 from __future__ import annotations
 
@@ -36,7 +37,7 @@ IMAGES = 64  # images in an item of work: enough to read each weight seldom, few
 
 
 @jit
-def arrange(start, stop, x, arranged, pixels, channels, groups, images, padded):  # type: ignore[no-untyped-def]
+def arrange(start, stop, x, arranged, pixels, channels, groups, images, padded):
     """(N, H·W, C) → (G, blocks of 16 channels, H·W, padded images, 16), for images [start, stop); zeros past the last."""
     depth = channels // groups
     in_blocks = (depth + LANES - 1) // LANES
@@ -54,14 +55,14 @@ def arrange(start, stop, x, arranged, pixels, channels, groups, images, padded):
 
 
 @jit
-def taps_inside(pixel, stride, offset, kernel, size):  # type: ignore[no-untyped-def]
+def taps_inside(pixel, stride, offset, kernel, size):
     """Return the first input position of an output position, and the range of the taps that lie in the image."""
     first = pixel * stride + offset
     return first, max(0, -first), min(kernel, size - first)
 
 
 @jit
-def correlate(start, stop, x, weight, bias, y, x_size, y_size, kernel, stride, offset, y_at, groups, images, padded):  # type: ignore[no-untyped-def]
+def correlate(start, stop, x, weight, bias, y, x_size, y_size, kernel, stride, offset, y_at, groups, images, padded):
     """Convolve; item = (block of output channels, `IMAGES` images) over [start, stop), x as `arrange` leaves it."""
     height, width, channels = x_size
     out_height, out_width, filters = y_size
@@ -99,7 +100,7 @@ def correlate(start, stop, x, weight, bias, y, x_size, y_size, kernel, stride, o
 
 
 @jit
-def grad_blocks(start, stop, x, grad_y, sums, x_size, y_size, kernel, stride, offset, groups, images, padded):  # type: ignore[no-untyped-def]
+def grad_blocks(start, stop, x, grad_y, sums, x_size, y_size, kernel, stride, offset, groups, images, padded):
     """Sum over all images the weight's gradient; item = (block of filters, block of channels) over [start, stop)."""
     height, width, channels = x_size
     out_height, out_width, filters = y_size

@@ -257,7 +257,7 @@ def _empty_output(x: Array, size: Pair, stride: Pair, padding: Pair) -> Array:
 
 def _rows(y: Array) -> int:
     """Return the number of rows of outputs in all images."""
-    return len(y) * y.shape[1]
+    return int(y.shape[0] * y.shape[1])
 
 
 def _run(loop: Any, x: Array, items: int, *args: Any) -> None:

@@ -192,7 +192,7 @@ def _rounded(position: Array, start: int, key: Array, one: Any, rest: Any) -> Ar
     whole = np.floor(position)
     fraction = (np.rint((position - whole) * one) * rest).astype(np.uint32)  # in units of 2**-24, at most 2**24
     draw = _words(start, start + len(position), key) >> LOW_BITS
-    return whole.astype(np.int32) + ((fraction + draw) >> np.uint32(BITS)).astype(np.int32)
+    return np.asarray(whole.astype(np.int32) + ((fraction + draw) >> np.uint32(BITS)).astype(np.int32))
 
 
 def _words(start: int, stop: int, key: Array) -> Array:

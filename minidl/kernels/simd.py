@@ -8,6 +8,7 @@ tile is ONE opaque value (a tuple of vectors) that an ordinary loop carries: `ti
 A vector is always 16 floats to the source; LLVM splits it into what the processor has (one AVX-512, two AVX, four NEON
 or SSE registers), and only the number of rows follows the host. No bounds are checked: callers own their indices.
 """
+# mypy: allow-untyped-defs, allow-untyped-calls, no-check-untyped-defs
 
 from __future__ import annotations
 
@@ -30,7 +31,7 @@ INT32 = ir.IntType(32)
 VECTOR = ir.VectorType(FLOAT, LANES)
 MASK = ir.VectorType(ir.IntType(1), LANES)
 
-# --- How many rows a tile has on this host -------------------------------------------------------------------------------
+# --- How many rows a tile has on this host ----------------------------------------------------------------------------
 
 ROWS = {"zmm": 8, "ymm": 4, "neon": 4, "xmm": 2}  # sums fill half of 32 (zmm: a quarter) or half of 16 registers
 
@@ -53,10 +54,10 @@ def tile_rows() -> int:
     return ROWS[registers()]
 
 
-# --- The vector ------------------------------------------------------------------------------------------------------------
+# --- The vector -------------------------------------------------------------------------------------------------------
 
 
-class VectorType(types.Type):  # type: ignore[misc]
+class VectorType(types.Type):
     """Sixteen 32-bit floats in registers."""
 
     def __init__(self) -> None:
@@ -67,7 +68,7 @@ vector_type = VectorType()
 
 
 @register_model(VectorType)
-class VectorModel(models.PrimitiveModel):  # type: ignore[misc]
+class VectorModel(models.PrimitiveModel):
     """One LLVM value."""
 
     def __init__(self, manager: Any, fe_type: Any) -> None:
@@ -78,7 +79,7 @@ def _define_operator(function: Any, instruction: str) -> None:
     """Let compiled code write ``a + b`` for vectors, and ``number * a``: the number is spread over the lanes."""
 
     @infer_global(function)
-    class _Template(AbstractTemplate):  # type: ignore[misc]
+    class _Template(AbstractTemplate):
         def generic(self, args: Any, kws: Any) -> Any:
             left, right = args
             if right is vector_type and (left is vector_type or isinstance(left, types.Number)):
@@ -205,7 +206,7 @@ def zero(typing: Any) -> Any:
     return vector_type(), lower
 
 
-# --- The register tile ------------------------------------------------------------------------------------------------------
+# --- The register tile ------------------------------------------------------------------------------------------------
 
 
 @intrinsic(prefer_literal=True)

@@ -4,6 +4,7 @@ y = Aᵀ [ (G w Gᵀ) ⊙ (Bᵀ x B) ] A for each patch of 6×6 inputs and 4×4 
 over channels, are 36 matrix products. **The cache block**: a few dozen patches are transformed, multiplied with the
 register tile and transformed back before the next, so that their 36 matrices never leave the caches.
 """
+# mypy: allow-untyped-defs, allow-untyped-calls, no-check-untyped-defs
 
 from __future__ import annotations
 
@@ -26,11 +27,11 @@ CACHE_FLOATS = 1 << 22  # weights beyond 16 MiB come from memory for each block,
 SCRATCH = 36 * LANES
 
 
-# --- The one-dimensional transforms, on vectors of 16 channels -----------------------------------------------------------
+# --- The one-dimensional transforms, on vectors of 16 channels --------------------------------------------------------
 
 
 @jit
-def input_1d(d):  # type: ignore[no-untyped-def]
+def input_1d(d):
     """Bᵀ d: 6 inputs → 6 points."""
     even, odd = d[4] - 4.0 * d[2], d[3] - 4.0 * d[1]
     even2, odd2 = d[4] - d[2], 2.0 * (d[3] - d[1])
@@ -39,7 +40,7 @@ def input_1d(d):  # type: ignore[no-untyped-def]
 
 
 @jit
-def filter_1d(g):  # type: ignore[no-untyped-def]
+def filter_1d(g):
     """G g: 3 taps → 6 points."""
     ends, ends2 = (1 / 6) * (g[0] + g[2]), (1 / 24) * g[0] + (1 / 6) * g[2]
     middle, middle2 = (1 / 6) * g[1], (1 / 12) * g[1]
@@ -47,17 +48,17 @@ def filter_1d(g):  # type: ignore[no-untyped-def]
 
 
 @jit
-def output_1d(m):  # type: ignore[no-untyped-def]
+def output_1d(m):
     """Aᵀ m: 6 points → 4 outputs."""
     even, odd, even2, odd2 = m[1] + m[2], m[1] - m[2], m[3] + m[4], m[3] - m[4]
     return m[0] + even + even2, odd + 2.0 * odd2, even + 4.0 * even2, odd + 8.0 * odd2 + m[5]
 
 
-# --- The two-dimensional transforms ----------------------------------------------------------------------------------------
+# --- The two-dimensional transforms -----------------------------------------------------------------------------------
 
 
 @jit
-def load_6(array, at, step):  # type: ignore[no-untyped-def]
+def load_6(array, at, step):
     """Load six vectors, `step` floats apart."""
     return (
         load(array, at), load(array, at + step), load(array, at + 2 * step),
@@ -66,7 +67,7 @@ def load_6(array, at, step):  # type: ignore[no-untyped-def]
 
 
 @jit
-def store_6(array, at, step, values):  # type: ignore[no-untyped-def]
+def store_6(array, at, step, values):
     """Store six vectors, `step` floats apart."""
     store(array, at, values[0])
     store(array, at + step, values[1])
@@ -77,7 +78,7 @@ def store_6(array, at, step, values):  # type: ignore[no-untyped-def]
 
 
 @jit
-def pixel(x, at, inside, lanes):  # type: ignore[no-untyped-def]
+def pixel(x, at, inside, lanes):
     """Return 16 channels of one pixel, zeros outside the image."""
     if not inside:
         return zero()
@@ -87,7 +88,7 @@ def pixel(x, at, inside, lanes):  # type: ignore[no-untyped-def]
 
 
 @jit
-def transform_patch(x, at, lanes, size, top, left, scratch, v, to, plane):  # type: ignore[no-untyped-def]
+def transform_patch(x, at, lanes, size, top, left, scratch, v, to, plane):
     """Bᵀ d B of the 6×6 patch of the image at `at` whose corner is (top, left); its 36 points go `plane` floats apart."""
     height, width, channels = size
     row = width * channels
@@ -108,7 +109,7 @@ def transform_patch(x, at, lanes, size, top, left, scratch, v, to, plane):  # ty
 
 
 @jit
-def transform_back(m, at, plane, scratch, y, to, y_at, rows, cols, lanes, bias):  # type: ignore[no-untyped-def]
+def transform_back(m, at, plane, scratch, y, to, y_at, rows, cols, lanes, bias):
     """Aᵀ m A + bias of 36 points `plane` floats apart: the first `rows` × `cols` of the 4×4 outputs go to y."""
     for j in range(6):
         values = output_1d(load_6(m, at + j * plane, 6 * plane))
@@ -129,7 +130,7 @@ def transform_back(m, at, plane, scratch, y, to, y_at, rows, cols, lanes, bias):
 
 
 @jit
-def transform_filters(start, stop, packed, u, depth):  # type: ignore[no-untyped-def]
+def transform_filters(start, stop, packed, u, depth):
     """G w Gᵀ: (blocks, 9, C, 16) → (36, blocks, C, 16), over [start, stop) blocks."""
     plane = packed.size // 9
     scratch = np.empty(18 * LANES, np.float32)
@@ -145,11 +146,11 @@ def transform_filters(start, stop, packed, u, depth):  # type: ignore[no-untyped
                 store_6(u, to + i * 6 * plane, plane, filter_1d(row))
 
 
-# --- The loop ------------------------------------------------------------------------------------------------------------
+# --- The loop ---------------------------------------------------------------------------------------------------------
 
 
 @jit
-def products(v, u, m, count, block, in_blocks, out_blocks, depth):  # type: ignore[no-untyped-def]
+def products(v, u, m, count, block, in_blocks, out_blocks, depth):
     """36 matrix products, (patches, C) · (C, O); rows beyond `count` patches are computed and never read."""
     plane_v, plane_m = (in_blocks * block + 1) * LANES, (out_blocks * block + 1) * LANES
     for point in range(36):
@@ -166,7 +167,7 @@ def products(v, u, m, count, block, in_blocks, out_blocks, depth):  # type: igno
 
 
 @jit
-def correlate(start, stop, x, u, bias, y, x_size, y_size, offset, y_at, patches, block, total):  # type: ignore[no-untyped-def]
+def correlate(start, stop, x, u, bias, y, x_size, y_size, offset, y_at, patches, block, total):
     """Convolve blocks [start, stop) of `block` patches each, of `total` patches in all images."""
     depth, filters = x_size[2], y_size[2]
     in_blocks, out_blocks = (depth + LANES - 1) // LANES, (filters + LANES - 1) // LANES
@@ -198,7 +199,7 @@ def correlate(start, stop, x, u, bias, y, x_size, y_size, offset, y_at, patches,
                 )  # fmt: skip
 
 
-# --- Forward and input gradient --------------------------------------------------------------------------------------------
+# --- Forward and input gradient ---------------------------------------------------------------------------------------
 
 
 def forward(x: Array, weight: Array, bias: Array | None, padding: Pair, y: Array) -> None:

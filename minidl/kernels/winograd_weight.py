@@ -3,6 +3,7 @@
 Like the direct gradient it sums fixed chunks of patches into 36 matrices of their own and adds the chunks in order.
 Where those matrices are large and the chunks few, the 36 of them are the ranges instead of the chunks.
 """
+# mypy: allow-untyped-defs, allow-untyped-calls, no-check-untyped-defs
 
 from __future__ import annotations
 
@@ -25,14 +26,14 @@ SUMS_FLOATS = 1 << 20  # 4 MiB for all chunks' matrices together, or for one rou
 
 
 @jit
-def grad_1d(g):  # type: ignore[no-untyped-def]
+def grad_1d(g):
     """A g: 4 outputs' gradients → 6 points."""
     even, odd, even2, odd2 = g[0] + g[2], g[1] + g[3], g[0] + 4.0 * g[2], 2.0 * g[1] + 8.0 * g[3]
     return g[0], even + odd, even - odd, even2 + odd2, even2 - odd2, g[3]
 
 
 @jit
-def taps_1d(u):  # type: ignore[no-untyped-def]
+def taps_1d(u):
     """Gᵀ u: 6 points → 3 taps."""
     sum1, sum2 = (1 / 6) * (u[1] + u[2]), u[3] + u[4]
     first = 0.25 * u[0] - sum1 + (1 / 24) * sum2
@@ -41,7 +42,7 @@ def taps_1d(u):  # type: ignore[no-untyped-def]
 
 
 @jit
-def transform_grad(grad, at, lanes, size, top, left, scratch, d, to, plane):  # type: ignore[no-untyped-def]
+def transform_grad(grad, at, lanes, size, top, left, scratch, d, to, plane):
     """A g Aᵀ of the 4×4 patch of the gradient whose corner is (top, left); its 36 points go `plane` floats apart."""
     height, width, channels = size
     row = width * channels
@@ -65,7 +66,7 @@ def transform_grad(grad, at, lanes, size, top, left, scratch, d, to, plane):  # 
 
 
 @jit
-def transform_block(start, stop, x, grad_y, v, d, x_size, y_size, padding, patches, block, first):  # type: ignore[no-untyped-def]
+def transform_block(start, stop, x, grad_y, v, d, x_size, y_size, padding, patches, block, first):
     """Transform patches first + [start, stop) of x into v and of grad_y into d: (36, blocks, `block` patches, 16)."""
     in_blocks, out_blocks = (x_size[2] + LANES - 1) // LANES, (y_size[2] + LANES - 1) // LANES
     plane_v, plane_d = (in_blocks * block + 1) * LANES, (out_blocks * block + 1) * LANES
@@ -88,7 +89,7 @@ def transform_block(start, stop, x, grad_y, v, d, x_size, y_size, padding, patch
 
 
 @jit
-def add_products(start, stop, v, d, sums, at_sums, count, block, depth, filters):  # type: ignore[no-untyped-def]
+def add_products(start, stop, v, d, sums, at_sums, count, block, depth, filters):
     """sums[point] += Σ_patches v[point, patch, c] · d[point, patch, o] for points [start, stop)."""
     in_blocks, out_blocks = (depth + LANES - 1) // LANES, (filters + LANES - 1) // LANES
     plane_v, plane_d = (in_blocks * block + 1) * LANES, (out_blocks * block + 1) * LANES
@@ -105,7 +106,7 @@ def add_products(start, stop, v, d, sums, at_sums, count, block, depth, filters)
 
 
 @jit
-def grad_chunks(start, stop, x, grad_y, sums, x_size, y_size, padding, patches, block, chunk, total):  # type: ignore[no-untyped-def]
+def grad_chunks(start, stop, x, grad_y, sums, x_size, y_size, padding, patches, block, chunk, total):
     """Sum chunks [start, stop), each of `chunk` patches, `block` patches at a time."""
     depth, filters = x_size[2], y_size[2]
     in_blocks, out_blocks = (depth + LANES - 1) // LANES, (filters + LANES - 1) // LANES
@@ -122,7 +123,7 @@ def grad_chunks(start, stop, x, grad_y, sums, x_size, y_size, padding, patches, 
 
 
 @jit
-def transform_sums(start, stop, sums, chunks, grad, filters, depth):  # type: ignore[no-untyped-def]
+def transform_sums(start, stop, sums, chunks, grad, filters, depth):
     """Add the chunks in order and apply Gᵀ · G: (chunks, 36, blocks, C padded, 16) → (O, 3, 3, C), by 16 filters, 16 channels."""
     out_blocks, padded = (filters + LANES - 1) // LANES, (depth + LANES - 1) // LANES * LANES
     plane = (out_blocks * padded + 1) * LANES

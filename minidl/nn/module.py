@@ -145,19 +145,19 @@ def check_state(own: Mapping[str, Array], state: Mapping[str, Array]) -> None:
 
 def _walk(module: Module) -> Iterator[tuple[str, Any]]:
     """Parameters, buffers and modules inside, depth first in assignment order, each object once."""
-    seen: set[int] = set()
-
-    def visit(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-        if isinstance(value, (Parameter, np.ndarray, Module)):
-            if id(value) in seen:
-                return
-            seen.add(id(value))
-            yield name, value
-        for key, item in children(value):
-            yield from visit(f"{name}.{key}", item)
-
+    seen = {id(module)}
     for key, item in children(module):
-        yield from visit(key, item)
+        yield from _visit(key, item, seen)
+
+
+def _visit(name: str, value: Any, seen: set[int]) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, (Parameter, np.ndarray, Module)):
+        if id(value) in seen:
+            return
+        seen.add(id(value))
+        yield name, value
+    for key, item in children(value):
+        yield from _visit(f"{name}.{key}", item, seen)
 
 
 def children(value: Any) -> list[tuple[str, Any]]:

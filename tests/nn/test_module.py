@@ -1,120 +1,208 @@
-"""A module is its attributes: names, state, modes and sharing."""
+"""`Module`: what it finds, in which order and under which names; modes; and state that loads wholly or not at all."""
+
+import copy
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minidl import nn
-from minidl.nn import models
-
-# Nested containers whose leaves are layers: every one must be found, in the order it was put there.
-nests = st.recursive(
-    st.just("layer"),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.lists(inner, max_size=3).map(tuple)
-        | st.dictionaries(st.text("abc", min_size=1, max_size=2), inner, max_size=3)
-    ),
-    max_leaves=8,
-)
+from minidl import Tensor, nn, ops
+from minidl.nn import Module, Parameter
 
 
-def planted(nest, made, path):
-    """The nest with a Linear at every leaf; `made` collects their expected names."""
-    if nest == "layer":
-        made.append(path)
-        return nn.Linear(len(made), 1, rng=0)
-    if isinstance(nest, dict):
-        return {key: planted(item, made, f"{path}.{key}") for key, item in nest.items()}
-    return type(nest)(planted(item, made, f"{path}.{i}") for i, item in enumerate(nest))
+def parameter(n=1):
+    return Parameter(np.arange(n, dtype=np.float32))
 
 
-class Nested(nn.Module):
-    def __init__(self, nest):
-        self.expected = []
-        self.root = planted(nest, self.expected, "root")
+class Leaf(Module):
+    def __init__(self):
+        self.weight = parameter(2)
+        self.count = np.zeros(1, np.float32)
 
 
-@given(nests)
-def test_parameters_are_found_in_every_container_in_order(nest):
-    net = Nested(nest)
-    names = [f"{path}.{kind}" for path in net.expected for kind in ("weight", "bias")]
-    assert [name for name, _ in net.named_parameters()] == names
-    sizes = [p.shape[1] for _, p in net.named_parameters() if p.ndim == 2]
-    assert sizes == list(range(1, len(net.expected) + 1))
-    assert [name for name, m in net.named_modules() if isinstance(m, nn.Linear)] == net.expected
+class Everything(Module):
+    """A parameter, buffer or module in each kind of container, deep inside others, with plain values between."""
+
+    def __init__(self):
+        self.depth, self.name, self.shape, self.nothing = 3, "net", (1, 2), None
+        self.first = parameter()
+        self.listed = [parameter(), Leaf()]
+        self.paired = (Leaf(), 7, [parameter()])
+        self.keyed = {"left": Leaf(), "right": {"deep": (parameter(), np.ones(2, np.float32))}, 3: parameter()}
+        self.last = Leaf()
 
 
-@given(nests)
-def test_modes_reach_every_module(nest):
-    net = Nested(nest)
-    assert not any(m.training for m in net.eval().modules())
-    assert all(m.training for m in net.train().modules())
+PARAMETERS = [
+    "first", "listed.0", "listed.1.weight", "paired.0.weight", "paired.2.0", "keyed.left.weight", "keyed.right.deep.0",
+    "keyed.3", "last.weight",
+]  # fmt: skip
+BUFFERS = ["listed.1.count", "paired.0.count", "keyed.left.count", "keyed.right.deep.1", "last.count"]
+MODULES = ["", "listed.1", "paired.0", "keyed.left", "last"]
 
 
-def test_an_unknown_attribute_raises():
-    with pytest.raises(AttributeError, match="missing"):
-        nn.Linear(1, 1, rng=0).missing  # noqa: B018
+def names(pairs):
+    return [name for name, _ in pairs]
 
 
-def test_a_shared_parameter_comes_once():
-    a, b = nn.Linear(2, 2, rng=0), nn.Linear(2, 2, rng=1)
-    b.weight = a.weight
-    assert len(list(nn.Sequential(a, b, a).parameters())) == 3
+def test_finds_everything_in_assignment_order():
+    net = Everything()
+    assert names(net.named_parameters()) == PARAMETERS
+    assert names(net.named_buffers()) == BUFFERS
+    assert names(net.named_modules()) == MODULES
+    assert sorted(net.state_dict()) == sorted(PARAMETERS + BUFFERS)
+    assert list(net.parameters()) == [p for _, p in net.named_parameters()]
+    assert net.num_parameters() == 5 + 2 * 4
 
 
-NETS = {
-    "chain": lambda seed: models.vgg9(widths=((3,), (4,)), hidden=(5,), image_size=8, rng=seed),
-    "residual": lambda seed: models.resnet(8, shortcut="B", rng=seed),
-    "depthwise": lambda seed: models.tiny_mobile(rng=seed),
-}
+@given(st.permutations(["a", "b", "c", "d"]))
+def test_order_is_that_of_assignment_not_of_the_alphabet(order):
+    net = Module()
+    for name in order:
+        setattr(net, name, parameter())
+    assert names(net.named_parameters()) == list(order)
+    net.training = False  # set later, and again: the order of the others stays
+    net.train()
+    assert names(net.named_parameters()) == list(order)
 
 
-@pytest.mark.parametrize("name", NETS)
-def test_state_dict_round_trip(name):
-    a, b = NETS[name](0), NETS[name](1)
-    x = np.random.default_rng(2).standard_normal((4, 8, 8, 3)).astype(np.float32)
-    a(x)  # moves the running statistics
-    state = a.state_dict()
-    b.load_state_dict(state)
-    np.testing.assert_array_equal(a.eval()(x).numpy(), b.eval()(x).numpy())
-    assert list(b.state_dict()) == list(state)
-    for name, array in b.state_dict().items():
-        np.testing.assert_array_equal(array, state[name])
+def test_what_is_shared_comes_once_under_its_first_name():
+    net = Module()
+    net.a, net.b = Leaf(), Module()
+    net.b.tied = net.a.weight
+    net.b.again = [net.a, net.a.count]
+    assert names(net.named_parameters()) == ["a.weight"]
+    assert names(net.named_buffers()) == ["a.count"]
+    assert names(net.named_modules()) == ["", "a", "b"]
+    twin = copy.deepcopy(net)
+    assert twin.b.tied is twin.a.weight and twin.a.weight is not net.a.weight
 
 
-def test_a_state_dict_is_a_copy():
-    net = nn.Linear(2, 2, rng=0)
-    state = net.state_dict()
-    state["weight"][:] = 7
-    assert not (net.weight.numpy() == 7).any()
-    net.load_state_dict(state)
-    state["weight"][:] = 8
-    assert (net.weight.numpy() == 7).all()
+def test_a_reference_to_the_parent_changes_no_name():
+    net = Module()
+    net.child = Leaf()
+    net.child.parent = net
+    net.own = parameter()
+    assert names(net.named_parameters()) == ["child.weight", "own"]
+    assert names(net.named_modules()) == ["", "child"]
 
 
-@pytest.mark.parametrize(
-    "change, told",
-    [
-        (lambda s: s.pop("bias"), "1 names are missing .bias. and 0 unexpected"),
-        (lambda s: s.update(extra=np.zeros(1)), "0 names are missing .none. and 1 unexpected .extra."),
-        (lambda s: s.update(bias=np.zeros(3, "f")), r"bias is \(3,\) float32, expected \(2,\)"),
-        (lambda s: s.update(bias=np.zeros(2)), "bias is .* float64, expected .* float32"),
-    ],
-)
-def test_a_state_that_does_not_fit_changes_nothing(change, told):
-    net = nn.Linear(3, 2, rng=0)
-    state, before = nn.Linear(3, 2, rng=1).state_dict(), net.state_dict()
-    change(state)
-    with pytest.raises(ValueError, match=told):
-        net.load_state_dict(state)
-    assert all((before[name] == array).all() for name, array in net.state_dict().items())
+def test_plain_tensors_are_constants():
+    net = Module()
+    net.scale = Tensor([2.0])
+    assert list(net.named_parameters()) == [] and net.state_dict() == {}
 
 
-def test_zero_grad_forgets():
-    net = nn.Linear(2, 1, rng=0)
-    net(np.ones((1, 2), np.float32)).sum().backward()
+@given(st.text(min_size=1).filter(lambda name: not hasattr(Module, name)))
+def test_an_unknown_attribute_raises(name):
+    with pytest.raises(AttributeError):
+        getattr(Everything(), name)
+
+
+def test_modes_and_gradients_reach_every_nested_part():
+    net = Everything()
+    assert all(m.training for m in net.modules())
+    assert net.eval() is net
+    assert not any(m.training for m in net.modules())
+    net.keyed["left"].train()
+    assert net.keyed["left"].training and not net.training
+    assert net.train() is net and all(m.training for m in net.modules())
+    sum((p.sum() for p in net.parameters()), start=Tensor(0.0)).backward()
     assert all(p.grad is not None for p in net.parameters())
     net.zero_grad()
     assert all(p.grad is None for p in net.parameters())
+
+
+def test_a_module_without_forward_says_so():
+    with pytest.raises(NotImplementedError, match="Leaf defines no forward"):
+        Leaf()(Tensor([1.0]))
+
+
+def test_state_makes_the_round_trip_and_is_a_copy():
+    net, other = Everything(), Everything()
+    for _, p in net.named_parameters():
+        p.data += 5
+    state = net.state_dict()
+    other.load_state_dict(state)
+    for name, array in other.state_dict().items():
+        np.testing.assert_array_equal(array, state[name])
+    before = other.first.data
+    state["first"][...] = -1
+    assert net.first.data[0] == other.first.data[0] == 5
+    other.load_state_dict(net.state_dict())
+    assert other.first.data is before  # in place: an optimizer or a tied layer keeps seeing the same array
+
+
+def _without(state):
+    del state["last.weight"]
+
+
+def _with_more(state):
+    state["surplus"] = np.zeros(1, np.float32)
+
+
+def _reshaped(state):
+    state["last.count"] = np.zeros(9, np.float32)
+
+
+def _retyped(state):
+    state["last.count"] = np.zeros(1, np.float64)
+
+
+@pytest.mark.parametrize("spoil, message", [
+    (_without, r"1 names are missing \(last.weight\) and 0 unexpected"), (_with_more, r"1 unexpected \(surplus\)"),
+    (_reshaped, r"last.count is \(9,\) float32, expected \(1,\) float32"), (_retyped, "last.count is .* float64"),
+])  # fmt: skip
+def test_a_state_that_does_not_fit_changes_nothing(spoil, message):
+    net = Everything()
+    before = net.state_dict()
+    state = {name: array + 1 for name, array in before.items()}
+    spoil(state)
+    with pytest.raises(ValueError, match=message):
+        net.load_state_dict(state)
+    for name, array in net.state_dict().items():
+        np.testing.assert_array_equal(array, before[name])
+
+
+def test_names_are_the_same_in_two_interpreters_with_different_hash_seeds():
+    program = (
+        "from minidl import nn\n"
+        "net = nn.Sequential(nn.Conv2d(1, 2, 3, rng=0), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(8, 3, rng=0))\n"
+        "net.extra = {key: [nn.Linear(1, 1, rng=0)] for key in ('b', 'a', 'c')}\n"
+        "print(list(net.state_dict()))"
+    )
+    outputs = [
+        subprocess.run(
+            [sys.executable, "-c", program], env=os.environ | {"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    assert outputs[0] == outputs[1] != ""
+
+
+def test_walking_leaves_no_garbage():
+    import gc
+
+    net = Everything()
+    gc.collect()
+    gc.disable()
+    try:
+        list(net.named_parameters())
+        net.state_dict()
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+
+
+def test_a_parameter_is_a_leaf_and_computing_with_it_gives_plain_tensors():
+    p = parameter(3)
+    assert p.requires_grad and p.node is None
+    y = ops.relu(p) * 2.0
+    assert type(y) is Tensor and type(p.detach()) is Tensor and not p.detach().requires_grad
+
+
+def test_repr_names_the_class_and_its_plain_attributes():
+    assert repr(nn.Conv2d(1, 2, 3, stride=2, rng=0).eval()) == "Conv2d(stride=(2, 2), padding=(0, 0), groups=1)"

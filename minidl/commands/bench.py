@@ -1,0 +1,74 @@
+"""`minidl bench`: milliseconds of a training step and of inference on this machine; `make bench` sets PyTorch beside it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+import numpy as np
+
+import minidl
+from minidl.commands import Output
+from minidl.commands.table import table
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.add_argument("models", nargs="*", default=["resnet20", "vgg16"], help="(default: resnet20 vgg16)")
+    parser.add_argument("--batch-size", type=int, default=128, help="images per call (default: %(default)s)")
+    parser.add_argument("--repeats", type=int, default=9, help="timed calls of each, in turn (default: %(default)s)")
+
+
+def run(args: argparse.Namespace) -> Output:
+    """Time every model's two calls, in turn."""
+    from minidl.runtime import interleaved
+
+    calls = {}
+    for name in args.models:
+        calls[f"{name} training step"] = training_step(name, args.batch_size)
+        calls[f"{name} inference"] = inference(name, args.batch_size)
+    times = interleaved(calls, repeats=args.repeats)
+    rows = [[name, f"{1e3 * t.minimum:.1f}", f"{1e3 * t.median:.1f}"] for name, t in times.items()]
+    threads = minidl.get_num_threads()
+    text = f"{table(['call', 'min ms', 'median ms'], rows)}\n\nbatch {args.batch_size}, {threads} threads, {args.repeats} repeats"
+    data = {
+        "batch_size": args.batch_size,
+        "threads": threads,
+        "milliseconds": {name: {"min": 1e3 * t.minimum, "median": 1e3 * t.median} for name, t in times.items()},
+    }
+    return Output(text, data)
+
+
+def training_step(name: str, batch_size: int) -> Callable[[], object]:
+    """A call that takes one step of SGD with momentum on random images."""
+    model, x, labels = _prepare(name, batch_size)
+    optimizer = minidl.optim.SGD(model.named_parameters(), lr=1e-3, momentum=0.9, weight_decay=5e-4)
+
+    def step() -> float:
+        model.train()
+        loss = minidl.ops.cross_entropy(model(x), labels)
+        model.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    return step
+
+
+def inference(name: str, batch_size: int) -> Callable[[], object]:
+    """A call that computes the logits of random images."""
+    model, x, _ = _prepare(name, batch_size)
+
+    def infer() -> minidl.Tensor:
+        model.eval()
+        with minidl.no_grad():
+            return model(x)
+
+    return infer
+
+
+def _prepare(name: str, batch_size: int) -> tuple[minidl.nn.Module, minidl.Tensor, np.ndarray]:
+    shape = minidl.nn.models.default_input_shape(name)
+    rng = np.random.default_rng(0)
+    x = minidl.Tensor(rng.standard_normal((batch_size, *shape), dtype=np.float32))
+    return minidl.nn.models.build(name, rng=0), x, rng.integers(0, 10, batch_size)

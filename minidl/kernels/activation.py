@@ -1,6 +1,7 @@
-"""Element by element on arrays: the ReLU, its gate, and the sum of two arrays, each in one pass over memory.
+"""The ReLU and its gate on arrays, each in one pass over memory.
 
-Defined here in NumPy; the compiled twins, for 32-bit floats of one shape, are in ``activation_compiled.py``.
+Defined here in NumPy; the compiled twins, for 32-bit floats of one shape, are in ``activation_compiled.py``. A sum has
+none: NumPy's `a + b` is one pass already, and as fast.
 """
 
 from __future__ import annotations
@@ -40,11 +41,6 @@ def gate(grad_y: Array, y: Array) -> Array:
     array([0., 4.])
     """
     return _run("gate", grad_y, y) if _compiled(grad_y, y) else np.where(y > 0, grad_y, grad_y.dtype.type(0))
-
-
-def add(a: Array, b: Array) -> Array:
-    """Return a + b, broadcast as NumPy does."""
-    return _run("add", a, b) if _compiled(a, b) else a + b
 
 
 def _compiled(x: Array, *others: Array) -> bool:

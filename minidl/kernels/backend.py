@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 
 BACKENDS = ("numba", "numpy")
@@ -53,7 +53,22 @@ def compiled() -> bool:
     return backend() == "numba"
 
 
-class use:
+class Choice:
+    """What `use` returns: its end as a context manager restores the settings that it was made with."""
+
+    def __init__(self, former: Settings) -> None:
+        self._former = former
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        settings.backend, settings.conv = self._former.backend, self._former.conv
+
+
+def use(backend: str | None = None, conv: str | None = None) -> Choice:
     """Choose the backend and the convolution at once; as a context manager, restore the former choice at its end.
 
     Parameters
@@ -77,20 +92,11 @@ class use:
     >>> settings.conv
     'fast'
     """
-
-    def __init__(self, backend: str | None = None, conv: str | None = None) -> None:
-        new_backend = settings.backend if backend is None else _checked_backend(backend)
-        new_conv = settings.conv if conv is None else _checked("conv", conv, CONVS)
-        self._former = (settings.backend, settings.conv)
-        settings.backend, settings.conv = new_backend, new_conv
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        settings.backend, settings.conv = self._former
+    former = replace(settings)
+    new_backend = former.backend if backend is None else _checked_backend(backend)
+    new_conv = former.conv if conv is None else _checked("conv", conv, CONVS)
+    settings.backend, settings.conv = new_backend, new_conv
+    return Choice(former)
 
 
 def _checked(what: str, name: str, known: tuple[str, ...]) -> str:

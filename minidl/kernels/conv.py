@@ -105,7 +105,8 @@ def forward(x: Array, weight: Array, bias: Array | None, stride: Pair, padding: 
     oh, ow = (output_size(x.shape[1 + i], weight.shape[1 + i], stride[i], padding[i]) for i in (0, 1))
     y = np.empty((x.shape[0], oh, ow, weight.shape[0]), np.float32)
     engine = choose(x.shape, weight.shape, stride, padding, groups)
-    engines.FORWARD[engine](_plain(x), _plain(weight), None if bias is None else _plain(bias), stride, padding, groups, y)
+    bias = None if bias is None else _plain(bias)
+    engines.FORWARD[engine](_plain(x), _plain(weight), bias, stride, padding, groups, y)
     return y
 
 
@@ -118,7 +119,7 @@ def grad_input(
     from . import engines
 
     grad_x = np.empty(x_shape, np.float32)
-    engine = choose(x_shape, weight.shape, stride, padding, groups)
+    engine = choose(*transposed(x_shape, weight.shape, stride, padding, groups))
     engines.GRAD_INPUT[engine](_plain(grad_y), _plain(weight), stride, padding, groups, grad_x)
     return grad_x
 
@@ -161,31 +162,45 @@ REASONS = {
 
 
 def choose(x_shape: tuple[int, ...], weight_shape: tuple[int, ...], stride: Pair, padding: Pair, groups: int) -> str:
-    """Return the name of the kernel, one of `REASONS`, that is estimated to be fastest; the gradients use the same one."""
-    return min((estimates := costs(x_shape, weight_shape, stride, padding, groups, settings.conv)), key=estimates.__getitem__)
+    """Return the name of the kernel, one of `REASONS`, whose estimated cost is least; grad_weight uses the same."""
+    estimates = costs(x_shape, weight_shape, stride, padding, groups, settings.conv)
+    return min(estimates, key=estimates.__getitem__)
+
+
+def transposed(
+    x_shape: tuple[int, ...], weight_shape: tuple[int, ...], stride: Pair, padding: Pair, groups: int
+) -> tuple[tuple[int, ...], tuple[int, ...], Pair, Pair, int]:
+    """Return the convolution that the input gradient is, if the stride is 1: of grad_y with the transposed weight."""
+    if stride != (1, 1):
+        return x_shape, weight_shape, stride, padding, groups
+    (n, height, width, channels), (filters, kh, kw, _) = x_shape, weight_shape
+    oh, ow = output_size(height, kh, 1, padding[0]), output_size(width, kw, 1, padding[1])
+    flipped = (kh - 1 - padding[0], kw - 1 - padding[1])
+    return (n, oh, ow, filters), (channels, kh, kw, filters // groups), stride, flipped, groups
 
 
 @functools.lru_cache(maxsize=1024)
 def costs(
     x_shape: tuple[int, ...], weight_shape: tuple[int, ...], stride: Pair, padding: Pair, groups: int, kind: str
 ) -> dict[str, float]:
-    """Estimate the vector operations of each kernel that can compute this convolution, by name."""
+    """Estimate the cycles of each kernel that can compute this convolution, by name: tuned on one AVX-512 core."""
     (n, height, width, channels), (filters, kh, kw, depth) = x_shape, weight_shape
     if depth == 1 and filters == channels:
         return {"depthwise": 0.0}
     if (kh, kw, *padding) == (1, 1, 0, 0):
         return {"pointwise": 0.0}
     oh, ow = output_size(height, kh, stride[0], padding[0]), output_size(width, kw, stride[1], padding[1])
-    per_tap = depth * groups * -(-filters // groups // 16)
-    estimates = {"direct": float(n * oh * _up(ow, 8) * kh * kw * per_tap)}
+    in_blocks, out_blocks = -(-depth // 16), -(-(filters // groups) // 16)
+    per_tap = groups * depth * out_blocks
+    tiles = n * oh * -(-ow // 8) * groups * out_blocks
+    estimates = {"direct": tiles * (kh * kw * (8.0 * depth + 10 * in_blocks) + 60)}
     if ow < 8:
         taps = _taps_inside(height, kh, stride[0], padding[0]) * _taps_inside(width, kw, stride[1], padding[1])
         estimates["images"] = 1.5 * _up(n, 8) * taps * per_tap
     if kind == "fast" and (kh, kw, *stride, groups) == (3, 3, 1, 1, 1):
         patches = n * -(-oh // 4) * -(-ow // 4)
-        out_blocks, in_blocks = -(-filters // 16), -(-depth // 16)
-        transforms = 300 * patches * (in_blocks + out_blocks) + 150 * depth * out_blocks
-        estimates["winograd"] = float(patches * 36 * per_tap + transforms)
+        transforms = 300.0 * patches * (in_blocks + out_blocks) + 900 * depth * out_blocks  # of pixels, of weights
+        estimates["winograd"] = patches * 36 * per_tap + transforms
     return estimates
 
 
@@ -199,16 +214,14 @@ def _taps_inside(size: int, kernel: int, stride: int, padding: int) -> int:
     return sum(max(0, min(kernel, size - start) - max(0, -start)) for start in starts)
 
 
-def explain(
-    x_shape: tuple[int, ...], weight_shape: tuple[int, ...], stride: Pair = (1, 1), padding: Pair = (0, 0), groups: int = 1
-) -> str:
+def explain(x_shape: tuple[int, ...], weight_shape: tuple[int, ...], stride: Pair, padding: Pair, groups: int) -> str:
     """Say in one sentence which kernel computes a convolution of 32-bit floats, and why.
 
     Examples
     --------
     >>> from minidl.kernels.backend import use
     >>> with use(backend="numpy"):
-    ...     explain((128, 32, 32, 64), (64, 3, 3, 64), (1, 1), (1, 1))
+    ...     explain((128, 32, 32, 64), (64, 3, 3, 64), (1, 1), (1, 1), 1)
     'numpy: the definition, as the backend is numpy.'
     """
     if not compiled():

@@ -1,7 +1,7 @@
 """The depthwise convolution: each channel has a filter of its own, so lanes are channels and nothing is broadcast.
 
 The scaffolding is the direct kernel's (padded scratch, tile of neighbouring pixels, phases of the input gradient); only
-the step of the tile differs: tile[p] += x[pixel p] · w, lane by lane. One filter for each channel; more are left to groups.
+the step of the tile differs: tile[p] += x[pixel p] · w, lane by lane. Several filters for a channel are left to groups.
 """
 # mypy: allow-untyped-defs, allow-untyped-calls, no-check-untyped-defs
 
@@ -12,24 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .direct import RANGE_MACS, RANGES, SCRATCH_FLOATS, Geometry, blocks, copy_padded
+from .direct import RANGE_MACS, RANGES, SCRATCH_FLOATS, Geometry, copy_padded
 from .jit import jit
+from .pack import blocks
 from .parallel import parallel_for
-from .simd import (
-    LANES,
-    fma,
-    load,
-    load_part,
-    store,
-    tile_fill,
-    tile_fma_lanes,
-    tile_rows,
-    tile_store,
-    tile_store_part,
-    tile_sum,
-    tile_zero,
-    zero,
-)
+from .simd import LANES, fma, load, load_part, store, zero
+from .tile import tile_fill, tile_fma_lanes, tile_rows, tile_store, tile_store_part, tile_sum, tile_zero
 
 Array = NDArray[Any]
 Pair = tuple[int, int]
@@ -55,7 +43,7 @@ def correlate(start, stop, x, weight, bias, y, x_size, y_size, kernel, stride, o
             lanes = min(LANES, channels - channel)
             copy_padded(
                 x, image * height * width * channels + channel, lanes, x_size, first * stride[0] + offset[0],
-                offset[1], scratch, 0, (rows - 1) * stride[0] + kernel[0], cols, stride[1], phase,
+                offset[1], scratch, 0, 0, (rows - 1) * stride[0] + kernel[0], cols, stride[1], phase,
             )  # fmt: skip
             bias_vector = load_part(bias, channel, lanes)
             for oh in range(rows):
@@ -93,11 +81,11 @@ def grad_chunks(start, stop, x, grad_y, partial, x_size, y_size, kernel, stride,
                 lanes = min(LANES, channels - block * LANES)
                 copy_padded(
                     x, image * height * width * channels + block * LANES, lanes, x_size, -padding[0], -padding[1],
-                    scratch, 0, rows, cols, stride[1], phase,
+                    scratch, 0, 0, rows, cols, stride[1], phase,
                 )  # fmt: skip
                 copy_padded(
                     grad_y, image * out_height * out_width * channels + block * LANES, lanes, y_size, 0, 0,
-                    scratch_y, 0, out_height, out_width, 1, out_width,
+                    scratch_y, 0, 0, out_height, out_width, 1, out_width,
                 )  # fmt: skip
                 for tap in range(taps):
                     kh, kw = tap // kernel[1], tap % kernel[1]
@@ -105,11 +93,14 @@ def grad_chunks(start, stop, x, grad_y, partial, x_size, y_size, kernel, stride,
                     for oh in range(out_height):
                         at = ((oh * stride[0] + kh) * row + kw % stride[1] * phase + kw // stride[1]) * LANES
                         at_y = oh * out_width * LANES
-                        whole = out_width // ROWS * ROWS
-                        for ow in range(0, whole, ROWS):
-                            tile = tile_fma_lanes(tile, scratch, at + ow * LANES, LANES, scratch_y, at_y + ow * LANES, LANES)
-                        for ow in range(whole, out_width):
-                            rest = fma(load(scratch, at + ow * LANES), load(scratch_y, at_y + ow * LANES), rest)
+                        for _tile in range(out_width // ROWS):
+                            tile = tile_fma_lanes(tile, scratch, at, LANES, scratch_y, at_y, LANES)
+                            at += ROWS * LANES
+                            at_y += ROWS * LANES
+                        for _pixel in range(out_width % ROWS):
+                            rest = fma(load(scratch, at), load(scratch_y, at_y), rest)
+                            at += LANES
+                            at_y += LANES
                     to = ((part * in_blocks + block) * taps + tap) * LANES
                     store(partial, to, load(partial, to) + (tile_sum(tile) + rest))
 

@@ -14,71 +14,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .jit import jit
+from .pack import blocks, pack_filters, pack_transposed
 from .parallel import parallel_for
-from .simd import LANES, load, load_part, store, tile_fill, tile_fma, tile_rows, tile_store, tile_store_part, zero
+from .simd import LANES, load, load_part, store, zero
+from .tile import tile_fill, tile_fma, tile_rows, tile_store, tile_store_part
 
 Array = NDArray[Any]
 Pair = tuple[int, int]
 
 ROWS = tile_rows()
-SCRATCH_FLOATS = 1 << 17  # 512 KiB: half of a common level-2 cache
+SCRATCH_FLOATS = 1 << 16  # 256 KiB: beside as much output, in a common level-2 cache
 RANGES = 16  # at most so many: a range allocates its scratch, and fresh memory is not free
 RANGE_MACS = 1 << 22  # multiply-adds in a range at least: long beside a dispatch, short beside a layer
-
-
-def blocks(channels: int) -> int:
-    """Return the number of vectors that hold `channels` floats."""
-    return -(-channels // LANES)
-
-
-# --- Weights in the order the tile reads them -------------------------------------------------------------------------
-
-
-@jit
-def pack_filters(start, stop, weight, packed, filters, taps, depth):
-    """(G, O/G, taps, C/G) → (G, blocks of 16 filters, taps, C/G, 16), over [start, stop) blocks of all groups."""
-    per_group = (filters + LANES - 1) // LANES
-    inner = taps * depth
-    for block in range(start, stop):
-        group, first = block // per_group, block % per_group * LANES
-        for lane in range(LANES):
-            to = block * inner * LANES + lane
-            if first + lane < filters:
-                source = (group * filters + first + lane) * inner
-                for i in range(inner):
-                    packed[to + i * LANES] = weight[source + i]
-            else:
-                for i in range(inner):
-                    packed[to + i * LANES] = 0.0
-
-
-@jit
-def pack_transposed(start, stop, weight, packed, filters, kernel, depth, first, step):
-    """(G, O/G, KH, KW, C/G) → (G, blocks of 16 channels, taps, O/G, 16): taps first, first + step, … in reverse."""
-    per_group = (depth + LANES - 1) // LANES
-    rows, cols = (kernel[0] - first[0] + step[0] - 1) // step[0], (kernel[1] - first[1] + step[1] - 1) // step[1]
-    for block in range(start, stop):
-        group, channel = block // per_group, block % per_group * LANES
-        to = block * rows * cols * filters * LANES
-        lanes = min(LANES, depth - channel)
-        for i in range(rows):
-            kh = first[0] + (rows - 1 - i) * step[0]
-            for j in range(cols):
-                kw = first[1] + (cols - 1 - j) * step[1]
-                for o in range(filters):
-                    source = (((group * filters + o) * kernel[0] + kh) * kernel[1] + kw) * depth + channel
-                    store(packed, to, load_part(weight, source, lanes))
-                    to += LANES
 
 
 # --- The loop ---------------------------------------------------------------------------------------------------------
 
 
 @jit
-def copy_padded(x, at, lanes, size, top, left, scratch, to, rows, cols, stride, phase):
-    """Copy one block of channels of rows [top, top + rows) and columns [left, left + cols), zeros outside the image.
+def copy_padded(x, at, depth, size, top, left, scratch, to, plane, rows, cols, stride, phase):
+    """Copy `depth` channels of rows [top, top + rows) and columns [left, left + cols), zeros outside the image.
 
-    Column j goes to place (j mod stride) · phase + j // stride, so that neighbouring outputs read neighbouring places.
+    A block of 16 channels goes to each `plane`, column j to place (j mod stride) · phase + j // stride of its row, so
+    that neighbouring outputs read neighbouring places.
     """
     height, width, channels = size
     for r in range(rows):
@@ -86,35 +44,33 @@ def copy_padded(x, at, lanes, size, top, left, scratch, to, rows, cols, stride, 
         row = at + ((top + r) * width + left) * channels
         for j in range(cols):
             place = to + (j % stride * phase + j // stride) * LANES
-            if not (inside and 0 <= left + j < width):
-                store(scratch, place, zero())
-            elif lanes == LANES:
-                store(scratch, place, load(x, row + j * channels))
-            else:
-                store(scratch, place, load_part(x, row + j * channels, lanes))
+            source = row + j * channels
+            for c in range(0, depth, LANES):
+                if not (inside and 0 <= left + j < width):
+                    store(scratch, place, zero())
+                elif depth - c >= LANES:
+                    store(scratch, place, load(x, source + c))
+                else:
+                    store(scratch, place, load_part(x, source + c, depth - c))
+                place += plane
         to += stride * phase * LANES
-
-
-@jit
-def copy_blocks(x, at, depth, size, top, left, scratch, to, plane, rows, cols, stride, phase):
-    """Copy `depth` channels, block after block, `plane` floats apart."""
-    for c in range(0, depth, LANES):
-        lanes = min(LANES, depth - c)
-        copy_padded(x, at + c, lanes, size, top, left, scratch, to, rows, cols, stride, phase)
-        to += plane
 
 
 @jit
 def sum_taps(tile, scratch, at, weight, at_weight, kernel, row, phase, plane, depth, stride):
     """tile[p] += Σ_{kh,kw,c} scratch[pixel p moved by (kh, kw), c] · weight[kh, kw, c]."""
     for kh in range(kernel[0]):
-        for kw in range(kernel[1]):
-            at_tap = at + (kh * row + kw % stride * phase + kw // stride) * LANES
+        column, residue = kh * row, 0
+        for _kw in range(kernel[1]):
+            at_tap = at + column * LANES
             for first in range(0, depth, LANES):
                 for c in range(min(LANES, depth - first)):
                     tile = tile_fma(tile, scratch, at_tap + c, LANES, weight, at_weight)
                     at_weight += LANES
                 at_tap += plane
+            column, residue = column + phase, residue + 1  # kw % stride · phase + kw // stride, without the divisions
+            if residue == stride:
+                column, residue = column + 1 - stride * phase, 0
     return tile
 
 
@@ -137,7 +93,7 @@ def correlate(start, stop, x, weight, bias, y, x_size, y_size, kernel, stride, o
         for group in range(groups):
             at = image * height * width * channels + group * depth
             top, copied = first * stride[0] + offset[0], (rows - 1) * stride[0] + kernel[0]
-            copy_blocks(x, at, depth, x_size, top, offset[1], scratch, 0, plane, copied, cols, stride[1], phase)
+            copy_padded(x, at, depth, x_size, top, offset[1], scratch, 0, plane, copied, cols, stride[1], phase)
             for block in range(out_blocks):
                 channel = group * out_depth + block * LANES
                 lanes = min(LANES, out_depth - block * LANES)

@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .direct import RANGE_MACS, SCRATCH_FLOATS, blocks, copy_blocks
+from .direct import RANGE_MACS, SCRATCH_FLOATS, copy_padded
 from .jit import jit
+from .pack import blocks
 from .parallel import parallel_for
-from .simd import LANES, load, store, tile_fma, tile_load, tile_rows, tile_store
+from .simd import LANES, load, store
+from .tile import tile_fma, tile_load, tile_rows, tile_store
 
 Array = NDArray[Any]
 Pair = tuple[int, int]
@@ -87,12 +89,12 @@ def grad_chunks(
                 for u in range(count):
                     image, first = (first_unit + u) // bands, (first_unit + u) % bands * band
                     rows[u] = min(band, out_height - first)
-                    copy_blocks(
+                    copy_padded(
                         x, image * height * width * channels + group * depth, depth, x_size,
                         first * stride[0] - padding[0], -padding[1], scratch, u * in_blocks * plane, plane,
                         (rows[u] - 1) * stride[0] + kernel[0], cols, stride[1], phase,
                     )  # fmt: skip
-                    copy_blocks(
+                    copy_padded(
                         grad_y, image * out_height * out_width * filters + group * out_depth, out_depth, y_size,
                         first, 0, scratch_y, u * out_blocks * plane_y, plane_y, rows[u], out_width, 1, out_width,
                     )  # fmt: skip

@@ -25,9 +25,7 @@ def _winograd_forward(
     winograd.forward(x, weight, bias, padding, y)
 
 
-def _winograd_grad_input(
-    grad_y: Array, weight: Array, stride: Pair, padding: Pair, groups: int, grad_x: Array
-) -> None:
+def _winograd_grad_input(grad_y: Array, weight: Array, stride: Pair, padding: Pair, groups: int, grad_x: Array) -> None:
     winograd.grad_input(grad_y, weight, padding, grad_x)
 
 

@@ -12,22 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .direct import Geometry, blocks
+from .direct import Geometry
 from .direct_weight import add_chunks
 from .jit import jit
+from .pack import blocks
 from .parallel import parallel_for
-from .simd import (
-    LANES,
-    load_part,
-    store,
-    tile_fill,
-    tile_fma,
-    tile_rows,
-    tile_store,
-    tile_store_part,
-    tile_zero,
-    zero,
-)
+from .simd import LANES, load_part, store, zero
+from .tile import tile_fill, tile_fma, tile_rows, tile_store, tile_store_part, tile_zero
 
 Array = NDArray[Any]
 Pair = tuple[int, int]
@@ -38,7 +29,7 @@ IMAGES = 64  # images in an item of work: enough to read each weight seldom, few
 
 @jit
 def arrange(start, stop, x, arranged, pixels, channels, groups, images, padded):
-    """(N, H·W, C) → (G, blocks of 16 channels, H·W, padded images, 16), for images [start, stop); zeros past the last."""
+    """(N, H·W, C) → (G, blocks of 16 channels, H·W, padded images, 16), for images [start, stop), zeros past N."""
     depth = channels // groups
     in_blocks = (depth + LANES - 1) // LANES
     for image in range(start, stop):
@@ -122,7 +113,7 @@ def grad_blocks(start, stop, x, grad_y, sums, x_size, y_size, kernel, stride, of
                                 if kw_first <= kw < kw_last:
                                     at = at_x + ((ih + kh) * width + iw + kw) * padded * LANES + c
                                     at_y = block * plane_y + (oh * out_width + ow) * padded * LANES
-                                    for image in range(images):
+                                    for _image in range(images):
                                         tile = tile_fma(tile, x, at, 1, grad_y, at_y)
                                         at += LANES
                                         at_y += LANES

@@ -1,7 +1,7 @@
 """The one decorator that compiles a kernel, and the folder on disk where compiled kernels wait for the next process.
 
 numba's own cache notices an edit of the file that defines a function, but not of the files it calls; ours is keyed by
-the content of every kernel source, the versions of the compiler and the processor, so that an edit never runs stale code.
+the content of every kernel source, the compiler's version and the processor, so that an edit never runs stale code.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def jit(function: F) -> F:
 
 @functools.cache
 def cache_folder() -> Path | None:
-    """Return the folder of this exact code, compiler and processor, created if need be; None if it cannot be written."""
+    """Return the folder of this very code, compiler and processor, made if need be; None if it cannot be written."""
     folder = _cache_root() / "minidl" / cache_key()
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -22,7 +22,7 @@ Array = NDArray[Any]
 WIDTH = 512  # floats in a wide row, at least
 BLOCK = 1 << 15  # floats in a block of sums, at most: 128 KiB, and 64 terms in every float32 sum
 BLOCKS = 2  # blocks in a range
-GRAIN = 1 << 16  # floats in a range of a loop without sums: some 15 µs of work, as a dispatch to a thread costs
+GRAIN = 1 << 16  # floats in a range of a loop without sums: 15 µs of work, twice what a dispatch to a thread costs
 
 
 # --- The loops --------------------------------------------------------------------------------------------------------

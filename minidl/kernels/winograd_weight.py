@@ -12,57 +12,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .direct import blocks
 from .jit import jit
+from .pack import blocks
 from .parallel import parallel_for
-from .simd import LANES, load, load_part, store, tile_fma, tile_load, tile_store
-from .winograd import BLOCK_FLOATS, CACHE_FLOATS, ROWS, SCRATCH, load_6, store_6, transform_patch
+from .simd import LANES, load, store
+from .tile import tile_fma, tile_load, tile_rows, tile_store
+from .winograd import BLOCK_FLOATS, CACHE_FLOATS
+from .winograd_transforms import SCRATCH, load_6, taps_1d, transform_grad, transform_patch
 
 Array = NDArray[Any]
 Pair = tuple[int, int]
 
+ROWS = tile_rows()
 CHUNKS = 8
 SUMS_FLOATS = 1 << 20  # 4 MiB for all chunks' matrices together, or for one round of transformed patches
-
-
-@jit
-def grad_1d(g):
-    """A g: 4 outputs' gradients → 6 points."""
-    even, odd, even2, odd2 = g[0] + g[2], g[1] + g[3], g[0] + 4.0 * g[2], 2.0 * g[1] + 8.0 * g[3]
-    return g[0], even + odd, even - odd, even2 + odd2, even2 - odd2, g[3]
-
-
-@jit
-def taps_1d(u):
-    """Gᵀ u: 6 points → 3 taps."""
-    sum1, sum2 = (1 / 6) * (u[1] + u[2]), u[3] + u[4]
-    first = 0.25 * u[0] - sum1 + (1 / 24) * sum2
-    middle = (1 / 6) * (u[2] - u[1]) + (1 / 12) * (u[3] - u[4])
-    return first, middle, (1 / 6) * sum2 - sum1 + u[5]
-
-
-@jit
-def transform_grad(grad, at, lanes, size, top, left, scratch, d, to, plane):
-    """A g Aᵀ of the 4×4 patch of the gradient whose corner is (top, left); its 36 points go `plane` floats apart."""
-    height, width, channels = size
-    row = width * channels
-    for j in range(4):
-        count = lanes if left + j < width else 0
-        corner = at + top * row + (left + j) * channels
-        g = (
-            load_part(grad, corner, count),
-            load_part(grad, corner + row, count if top + 1 < height else 0),
-            load_part(grad, corner + 2 * row, count if top + 2 < height else 0),
-            load_part(grad, corner + 3 * row, count if top + 3 < height else 0),
-        )
-        store_6(scratch, j * LANES, 4 * LANES, grad_1d(g))
-    for i in range(6):
-        at_row = i * 4 * LANES
-        g = (
-            load(scratch, at_row), load(scratch, at_row + LANES),
-            load(scratch, at_row + 2 * LANES), load(scratch, at_row + 3 * LANES),
-        )  # fmt: skip
-        store_6(d, to + i * 6 * plane, plane, grad_1d(g))
 
 
 @jit
@@ -124,7 +87,10 @@ def grad_chunks(start, stop, x, grad_y, sums, x_size, y_size, padding, patches, 
 
 @jit
 def transform_sums(start, stop, sums, chunks, grad, filters, depth):
-    """Add the chunks in order and apply Gᵀ · G: (chunks, 36, blocks, C padded, 16) → (O, 3, 3, C), by 16 filters, 16 channels."""
+    """Add the chunks in order and apply Gᵀ · G: (chunks, 36, blocks, C padded, 16) → (O, 3, 3, C).
+
+    An item in [start, stop) is 16 filters' 16 channels.
+    """
     out_blocks, padded = (filters + LANES - 1) // LANES, (depth + LANES - 1) // LANES * LANES
     plane = (out_blocks * padded + 1) * LANES
     points, scratch = np.empty(36 * LANES, np.float32), np.empty(18 * LANES, np.float32)

@@ -98,7 +98,8 @@ def batch_norm(
     if not training:
         if running_mean is None or running_var is None:
             raise ValueError("batch_norm got no running statistics, expected them outside training: pass training=True")
-        statistics = [Tensor.wrap(s.copy()) for s in (running_mean, running_var)]  # training moves them in place
+        kept = [s.copy() if is_grad_enabled() else s for s in (running_mean, running_var)]
+        statistics = [Tensor.wrap(s) for s in kept]  # copies, since training may move them before backward reads them
         return BatchNormInference(eps)(x, weight, bias, *statistics)
     count = x.size // x.shape[-1]
     if count < 2:

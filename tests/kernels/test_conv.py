@@ -16,16 +16,22 @@ needs_numba = pytest.mark.skipif(not numba_available(), reason="compares compile
 EPS = np.finfo(np.float32).eps
 
 
+DEPTHS = (1, 2, 3, 5, 16, 17, 27)
+FILTERS = (1, 2, 7, 16, 19)
+SIZES = (1, 2, 4, 5, 7, 8, 11, 28)
+
+
 @st.composite
-def problems(draw, groups=st.integers(1, 3), depth=st.sampled_from([1, 2, 3, 5, 16, 17, 27]), filters=st.sampled_from([1, 2, 7, 16, 19])):
-    """Draw (x shape, weight shape, stride, padding, groups, seed): also kernels larger than the image, and strides than them."""
-    g, kernel = draw(groups), draw(st.tuples(st.integers(1, 5), st.integers(1, 5)))
-    padding = draw(st.tuples(st.integers(0, 3), st.integers(0, 3)))
-    sizes = [draw(st.sampled_from([s for s in (1, 2, 4, 5, 7, 8, 11, 28) if s + 2 * padding[i] >= kernel[i]])) for i in (0, 1)]
-    c, o = draw(depth), draw(filters)
-    n = draw(st.sampled_from([1, 2, 3, 9]))
-    strides = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
-    return (n, *sizes, c * g), (o * g, *kernel, c), strides, padding, g, draw(st.integers(0, 2**32 - 1))
+def problems(draw, groups=(1, 2, 3), depths=DEPTHS, filters=FILTERS):
+    """Draw (x shape, weight shape, stride, padding, groups, seed), with `depths` and `filters` for each group.
+
+    Kernels may be larger than the image, and strides larger than the kernel.
+    """
+    kernel, padding = draw(st.tuples(st.integers(1, 5), st.integers(1, 5))), draw(st.tuples(*[st.integers(0, 3)] * 2))
+    size = [draw(st.sampled_from([s for s in SIZES if s + 2 * padding[i] >= kernel[i]])) for i in (0, 1)]
+    g, c, o, n = (draw(st.sampled_from(choices)) for choices in (groups, depths, filters, (1, 2, 3, 9)))
+    stride = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
+    return (n, *size, c * g), (o * g, *kernel, c), stride, padding, g, draw(st.integers(0, 2**32 - 1))
 
 
 def arrays(problem, dtype, integers=False):
@@ -100,23 +106,35 @@ def test_compiled_is_the_twin_within_float32(problem):
         assert np.all(abs(value - reference) <= limit)
 
 
-@needs_numba
-@given(problems(groups=st.sampled_from([1, 5, 17, 33]), depth=st.just(1), filters=st.just(1)))
-def test_depthwise_is_exact_on_small_integers(problem):
-    test_direct_kernel_is_exact_on_small_integers.hypothesis.inner_test(problem)
+def assert_exact_on_small_integers(problem, kernels):
+    found_arrays = arrays(problem, np.float32, integers=True)
+    with use(backend="numpy"):
+        expected = all_three(*found_arrays)
+    for kernel in kernels:
+        with use(backend="numba", conv="exact"), forced(kernel):
+            found = all_three(*found_arrays)
+        for value, reference in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(value, reference, err_msg=str(kernel))
 
 
 @needs_numba
 @given(problems())
-def test_direct_kernel_is_exact_on_small_integers(problem):
-    found_arrays = arrays(problem, np.float32, integers=True)
-    with use(backend="numpy"):
-        expected = all_three(*found_arrays)
-    for kernel in ("direct", "images", None):  # None: as chosen
-        with use(backend="numba", conv="exact"), forced(kernel):
-            found = all_three(*found_arrays)
-        for value, reference in zip(found, expected, strict=True):
-            np.testing.assert_array_equal(value, reference)
+def test_direct_kernels_are_exact_on_small_integers(problem):
+    assert_exact_on_small_integers(problem, ("direct", "images", None))  # None: as chosen
+
+
+@needs_numba
+@given(problems(groups=(1, 5, 17, 33), depths=(1,), filters=(1,)))
+def test_depthwise_is_exact_on_small_integers(problem):
+    assert_exact_on_small_integers(problem, ("depthwise", "direct"))
+
+
+@needs_numba
+@given(problems(groups=(1, 2)), st.integers(1, 3))
+def test_pointwise_is_exact_on_small_integers(problem, stride):
+    x_shape, (filters, _, _, depth), _, _, groups, seed = problem
+    pointwise = (x_shape, (filters, 1, 1, depth), (stride, 1), (0, 0), groups, seed)
+    assert_exact_on_small_integers(pointwise, ("pointwise", "direct"))
 
 
 @st.composite
@@ -129,23 +147,33 @@ def winograd_problems(draw):
     return (n, *size, channels), (filters, 3, 3, channels), (1, 1), padding, 1, draw(st.integers(0, 2**32 - 1))
 
 
-@needs_numba
-@given(winograd_problems())
-def test_winograd_is_the_twin_within_float32(problem):
-    x, weight, bias, grad_y, rest = problem_arrays = arrays(problem, np.float32)
+def assert_winograd_is_the_twin(problem):
+    problem_arrays = arrays(problem, np.float32)
     with use(backend="numba", conv="fast"), forced("winograd"):
         found = all_three(*problem_arrays)
-    exact = [a.astype(np.float64) for a in (x, weight, bias, grad_y)]
+    exact = [a.astype(np.float64) for a in problem_arrays[:4]]
     with use(backend="numpy"):
-        expected = all_three(*exact, rest)
-        magnitudes = all_three(*map(abs, exact), rest)
+        expected = all_three(*exact, problem_arrays[4])
+        magnitudes = all_three(*map(abs, exact), problem_arrays[4])
     for value, reference, magnitude in zip(found, expected, magnitudes, strict=True):
-        # The transforms' constants reach 8·8 and mix the outputs of a patch: the error is one of the largest sum.
+        # Each transform sums up to 4 terms with constants up to 8 and is undone by another: products are rounded at a
+        # scale of up to 8·8 times the largest sum of a patch, so that is the scale of the error, for all outputs alike.
         assert np.all(abs(value - reference) <= 64 * EPS * magnitude.max())
 
 
 @needs_numba
-@pytest.mark.parametrize("conv_kind", ["fast", "exact"])
+@given(winograd_problems())
+def test_winograd_is_the_twin_within_float32(problem):
+    assert_winograd_is_the_twin(problem)
+
+
+@needs_numba
+def test_winograd_of_many_channels_sums_its_36_products_in_ranges_of_points():
+    assert_winograd_is_the_twin(((7, 6, 9, 130), (150, 3, 3, 130), (1, 1), (1, 1), 1, 0))
+
+
+@needs_numba
+@pytest.mark.parametrize("kind", ["fast", "exact"])
 @pytest.mark.parametrize("problem", [
     ((37, 9, 9, 19), (33, 3, 3, 19), (1, 1), (1, 1), 1, 0),
     ((13, 16, 16, 16), (16, 3, 3, 16), (2, 2), (1, 1), 1, 1),
@@ -153,13 +181,14 @@ def test_winograd_is_the_twin_within_float32(problem):
     ((9, 2, 2, 64), (48, 3, 3, 64), (1, 1), (1, 1), 1, 2),
     ((21, 12, 12, 18), (18, 3, 3, 1), (1, 1), (1, 1), 18, 3),
     ((11, 10, 10, 40), (24, 1, 1, 40), (1, 1), (0, 0), 1, 4),
+    ((9, 8, 8, 160), (160, 3, 3, 160), (1, 1), (1, 1), 1, 5),
 ])  # fmt: skip
-def test_same_bits_for_any_number_of_threads_and_from_run_to_run(problem, conv_kind):
+def test_same_bits_for_any_number_of_threads_and_from_run_to_run(problem, kind):
     given_arrays = arrays(problem, np.float32)
     before = get_num_threads()
     results = []
     try:
-        with use(backend="numba", conv=conv_kind):
+        with use(backend="numba", conv=kind):
             for threads in (1, 1, 2, 3, 4):
                 set_num_threads(threads)
                 results.append(all_three(*given_arrays))
@@ -171,9 +200,42 @@ def test_same_bits_for_any_number_of_threads_and_from_run_to_run(problem, conv_k
 
 
 @pytest.mark.parametrize("backend", ["numpy", pytest.param("numba", marks=needs_numba)])
-def test_no_images_give_empty_outputs_and_zero_weight_gradient(backend):
-    x, weight = np.zeros((0, 5, 5, 3), np.float32), np.ones((4, 3, 3, 3), np.float32)
+@pytest.mark.parametrize("groups", [1, 3])
+def test_no_images_give_empty_outputs_and_zero_weight_gradient(backend, groups):
+    x, weight = np.zeros((0, 5, 5, 3), np.float32), np.ones((3, 3, 3, 3 // groups), np.float32)
     with use(backend=backend):
-        y, grad_x, grad_weight = all_three(x, weight, None, np.zeros((0, 5, 5, 4), np.float32), ((1, 1), (1, 1), 1))
-    assert y.shape == (0, 5, 5, 4) and grad_x.shape == x.shape
+        y, grad_x, grad_weight = all_three(
+            x, weight, None, np.zeros((0, 5, 5, 3), np.float32), ((1, 1), (1, 1), groups)
+        )
+    assert y.shape == (0, 5, 5, 3) and grad_x.shape == x.shape
     np.testing.assert_array_equal(grad_weight, np.zeros_like(weight))
+
+
+@pytest.mark.parametrize(("x_shape", "w_shape", "stride", "padding", "groups", "exact", "fast"), [
+    ((128, 32, 32, 64), (64, 3, 3, 64), (1, 1), (1, 1), 1, "direct", "winograd"),
+    ((1, 28, 28, 27), (27, 3, 3, 27), (1, 1), (1, 1), 1, "direct", "winograd"),
+    ((128, 2, 2, 512), (512, 3, 3, 512), (1, 1), (1, 1), 1, "images", "images"),
+    ((128, 32, 32, 64), (64, 3, 3, 64), (2, 2), (1, 1), 1, "direct", "direct"),
+    ((128, 32, 32, 64), (64, 3, 3, 1), (1, 1), (1, 1), 64, "depthwise", "depthwise"),
+    ((128, 32, 32, 64), (64, 1, 1, 64), (2, 2), (0, 0), 1, "pointwise", "pointwise"),
+])  # fmt: skip
+def test_choice_and_its_explanation(x_shape, w_shape, stride, padding, groups, exact, fast):
+    for kind, expected in (("exact", exact), ("fast", fast)):
+        with use(conv=kind):
+            assert conv.choose(x_shape, w_shape, stride, padding, groups) == expected
+            if numba_available():
+                with use(backend="numba"):
+                    assert conv.explain(x_shape, w_shape, stride, padding, groups).startswith(f"{expected}: ")
+
+
+@needs_numba
+def test_read_only_and_64_bit_input():
+    problem = ((2, 5, 5, 3), (4, 3, 3, 3), (1, 1), (1, 1), 1, 0)
+    x, weight, bias, grad_y, rest = arrays(problem, np.float32)
+    expected = all_three(x, weight, bias, grad_y, rest)
+    for array in (x, weight, bias, grad_y):
+        array.flags.writeable = False
+    for value, reference in zip(all_three(x, weight, bias, grad_y, rest), expected, strict=True):
+        np.testing.assert_array_equal(value, reference)
+    double = all_three(*(a.astype(np.float64) for a in (x, weight, bias, grad_y)), rest)
+    assert {value.dtype for value in double} == {np.dtype(np.float64)}

@@ -25,7 +25,7 @@ def compiled():
 def problems(draw, dtype=np.float32, specials=False):
     """Draw x, grad_y, residual (of one shape) and weight, bias (C,), with offsets far larger than the spread."""
     channels = draw(st.sampled_from([1, 2, 3, 5, 16, 17, 27, 64, 100, 513, 600]))
-    shape = draw(st.sampled_from([(2,), (7,), (130,), (2, 3, 5), (9, 8, 8), (33, 6, 7)])) + (channels,)
+    shape = (*draw(st.sampled_from([(2,), (7,), (130,), (2, 3, 5), (9, 8, 8), (33, 6, 7)])), channels)
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     x, grad_y, residual = (rng.standard_normal((*shape[:-1], 2 * channels)).astype(dtype)[..., ::2] for _ in range(3))
     x += draw(st.sampled_from([0, 1, 1000]))
@@ -90,7 +90,10 @@ def test_compiled_sums_are_near_float64(problem):
     for gate_bias in (None, bias):
         args = x, mean32, weight, gate_bias
         distance = abs(x - mean32)
-        magnitude = abs(grad_y).sum(axis=axes, dtype=np.float64), (abs(grad_y) * distance).sum(axis=axes, dtype=np.float64)
+        magnitude = (
+            abs(grad_y).sum(axis=axes, dtype=np.float64),
+            (abs(grad_y) * distance).sum(axis=axes, dtype=np.float64),
+        )
         pairs = zip(compiled().gradient_sums(grad_y, *args), norm.gradient_sums(grad_y, *args), magnitude, strict=True)
         for found, expected, size in pairs:
             assert np.all(abs(found - expected) <= TERMS * EPS * size)

@@ -1,0 +1,124 @@
+"""BinaryConnect: sum small steps in a float copy w_r of every quantized weight, and compute with Q(w_r).
+
+    w_r ← clip(w_r - step(g(Q(w_r))))
+
+What the grid is too coarse for is kept in w_r, so that the search can become greedy as the rate falls; `rules.py` is
+the same without the copy.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Literal
+
+import numpy as np
+
+from algorithms.quantization.grid import Format
+from algorithms.quantization.rules import Rule, Which, draw_key, is_conv_weight
+from minidl.optim import Optimizer
+from minidl.types import Array
+
+
+class BinaryConnect(Rule):
+    """BC: take the gradient at Q(w_r), apply it to w_r.
+
+    Parameters
+    ----------
+    stochastic : draw the quantized weights anew each step (Q_s); by default they are the nearest (Q_d)
+    clip : keep w_r within the ends of the grid ("grid"), within [-clip, clip], or nowhere (None)
+    seed : decides the draws of stochastic quantization
+    which : which weights are quantized
+
+    Notes
+    -----
+    The network's own weights are Q(w_r) at all times outside `real_weights`; with `stochastic=True` that is the draw
+    of the last step, so measure inside `quantized_weights()` (nearest) or `real_weights()`.
+
+    Examples
+    --------
+    >>> from algorithms.quantization import Binary
+    >>> from minidl import nn, optim
+    >>> conv = nn.Conv2d(1, 2, 3, rng=0)
+    >>> rule = BinaryConnect(optim.SGD(conv.named_parameters(), lr=0.1), Binary())
+    >>> with rule.real_weights():
+    ...     len(np.unique(conv.weight.numpy()))
+    18
+    >>> len(np.unique(conv.weight.numpy()))
+    2
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        quantizer: Format,
+        stochastic: bool = False,
+        clip: float | Literal["grid"] | None = "grid",
+        seed: int = 0,
+        which: Which = is_conv_weight,
+    ) -> None:
+        super().__init__(optimizer, quantizer, which)
+        self.stochastic, self.clip, self.seed = stochastic, clip, seed
+        self.ends = self._ends()
+        self.real = {name: p.data.copy() for name, p in self.quantized.items()}
+        for name in self.quantized:
+            self.quantize(name, stochastic)
+
+    def move(self, name: str, grad: Array) -> None:
+        real = self.real[name]
+        self.optimizer.update(name, real, grad)
+        if self.ends is not None:
+            np.clip(real, *self.ends, out=real)
+        self.quantize(name, self.stochastic)
+
+    def quantize(self, name: str, stochastic: bool) -> None:
+        """Set a weight to Q(w_r); the same draws for the same step."""
+        real = self.real[name]
+        format = self.quantizer.fit(real)
+        key = draw_key(self.seed, name, self.steps)
+        self.write(name, format, format.encode_stochastic(real, key) if stochastic else format.encode(real))
+
+    @contextlib.contextmanager
+    def real_weights(self) -> Iterator[None]:
+        """Put the float copies into the network for a block; nothing may be trained in it."""
+        with self._restored():
+            for name, parameter in self.quantized.items():
+                parameter.data = self.real[name].copy()
+            yield
+
+    @contextlib.contextmanager
+    def quantized_weights(self) -> Iterator[None]:
+        """Put the nearest grid values Q_d(w_r) into the network for a block; nothing may be trained in it."""
+        with self._restored():
+            for name in self.quantized:
+                self.quantize(name, stochastic=False)
+            yield
+
+    def own_state(self) -> dict[str, Array]:
+        return {f"real/{name}": real for name, real in self.real.items()}
+
+    def load_state_dict(self, state: Mapping[str, Array]) -> None:
+        super().load_state_dict(state)
+        for name in self.quantized:
+            self.quantize(name, self.stochastic)
+
+    def __repr__(self) -> str:
+        return f"{super().__repr__()[:-1]}, stochastic={self.stochastic}, clip={self.clip!r}, seed={self.seed})"
+
+    def _ends(self) -> tuple[float, float] | None:
+        if self.clip is None:
+            return None
+        if self.clip == "grid":
+            return self.quantizer.ends
+        if not self.clip > 0:
+            raise ValueError(f"BinaryConnect got clip={self.clip}, expected above 0, 'grid' or None")
+        return -self.clip, self.clip
+
+    @contextlib.contextmanager
+    def _restored(self) -> Iterator[None]:
+        former = {name: parameter.data for name, parameter in self.quantized.items()}
+        try:
+            yield
+        finally:
+            for name, parameter in self.quantized.items():
+                parameter.data = former[name]

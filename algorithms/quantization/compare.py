@@ -1,0 +1,142 @@
+"""One network, one start, one order of images, every rule: the comparison that the chapter is about.
+
+Training itself is `minidl.training.train`; here is only what differs between the rules, and the record of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from algorithms.quantization.binary_connect import BinaryConnect
+from algorithms.quantization.formats import Binary
+from algorithms.quantization.grid import Format
+from algorithms.quantization.rules import Rounding, Rule, StochasticRounding, is_conv_weight
+from algorithms.quantization.statistics import WeightChange
+from minidl.data import Dataset
+from minidl.nn import Module
+from minidl.optim import Adam, MultiStep
+from minidl.training import Epoch, train
+from minidl.types import Array
+
+RULES = ("float", "bc", "sr-big", "sr", "r")
+DROPS = (82 / 160, 122 / 160)  # shares of the training after which the paper's rate falls to a tenth
+
+
+@dataclass(frozen=True)
+class RuleEpoch:
+    """One epoch under one rule; `changed` is the share of conv weights whose code differs from the start."""
+
+    rule: str
+    record: Epoch
+    changed: float
+
+
+@dataclass(frozen=True)
+class Curve:
+    """What one rule did, an entry for each epoch: all arrays are (T,), accuracies and `changed` are fractions."""
+
+    loss: Array
+    accuracy: Array
+    validation_loss: Array
+    validation_accuracy: Array
+    changed: Array
+    seconds: Array
+
+
+def compare_rules(
+    build_model: Callable[[], Module],
+    dataset: Dataset,
+    validation: Dataset,
+    epochs: int,
+    seed: int = 0,
+    rules: Sequence[str] = RULES,
+    *,
+    quantizer: Format | None = None,
+    lr: float = 0.01,
+    drops: Sequence[float] = DROPS,
+    batch_size: int = 128,
+    big_batch: int = 1024,
+    augment: bool = False,
+    progress: bool | None = None,
+) -> Iterator[RuleEpoch]:
+    """Train the same network with every rule, yielding a record after each epoch of each; stop whenever you like.
+
+    The recipe is the paper's: Adam without weight decay, a rate of 0.01 that falls to a tenth twice, only the weights
+    of convolutions quantized, to ±1.
+
+    Parameters
+    ----------
+    build_model : makes the network; must give the same initial weights every time, as with a fixed `rng`
+    epochs : passes over the dataset under each rule; a big batch takes fewer steps
+    seed : order of the images, augmentation and the draws of stochastic rounding
+    rules : of "float", "bc", "sr", "sr-big" (SR with `big_batch`), "r"
+    drops : shares of the epochs after which the rate falls
+
+    Raises
+    ------
+    ValueError
+        On a rule that is not known.
+
+    Examples
+    --------
+    >>> import minidl
+    >>> images = minidl.data.load("fashion-mnist-mini").subset(200)
+    >>> def build():
+    ...     return minidl.nn.Sequential(
+    ...         minidl.nn.Conv2d(1, 4, 3, stride=2, rng=0), minidl.nn.Flatten(), minidl.nn.Linear(676, 10, rng=1)
+    ...     )
+    >>> records = list(compare_rules(build, images, images, epochs=1, rules=("sr", "r")))
+    >>> [(r.rule, r.record.epoch, r.changed > 0) for r in records]
+    [('sr', 1, True), ('r', 1, False)]
+    """
+    unknown = [rule for rule in rules if rule not in RULES]
+    if unknown:
+        raise ValueError(f"found rules {unknown}, expected some of {', '.join(RULES)}")
+    schedule = MultiStep(lr, tuple(epochs * drop for drop in drops))
+    for rule in rules:
+        model = build_model()
+        optimizer = make_rule(rule, Adam(model.named_parameters(), lr), quantizer or Binary(), seed)
+        watched = {name: p for name, p in model.named_parameters() if is_conv_weight(name, p)}
+        recorder = WeightChange(watched, quantizer or Binary())
+        for record in train(
+            model,
+            dataset,
+            epochs=epochs,
+            optimizer=optimizer,
+            schedule=schedule,
+            batch_size=big_batch if rule == "sr-big" else batch_size,
+            validation=validation,
+            seed=seed,
+            augment=augment,
+            progress=progress,
+            on_step=recorder,
+        ):
+            yield RuleEpoch(rule, record, float(recorder.share[-1]))
+
+
+def make_rule(rule: str, optimizer: Adam, quantizer: Format, seed: int) -> Adam | Rule:
+    """Put a rule, by its name in `RULES`, around an optimizer."""
+    if rule == "float":
+        return optimizer
+    if rule == "bc":
+        return BinaryConnect(optimizer, quantizer)
+    if rule == "r":
+        return Rounding(optimizer, quantizer)
+    return StochasticRounding(optimizer, quantizer, seed)
+
+
+def curves(records: Iterable[RuleEpoch]) -> dict[str, Curve]:
+    """Collect records into arrays, a curve for each rule in the order of the records."""
+    by_rule: dict[str, list[RuleEpoch]] = {}
+    for record in records:
+        by_rule.setdefault(record.rule, []).append(record)
+    return {rule: _curve(epochs) for rule, epochs in by_rule.items()}
+
+
+def _curve(epochs: list[RuleEpoch]) -> Curve:
+    names = ("loss", "accuracy", "validation_loss", "validation_accuracy", "seconds")
+    columns = {name: np.array([getattr(epoch.record, name) for epoch in epochs], float) for name in names}
+    return Curve(changed=np.array([epoch.changed for epoch in epochs]), **columns)

@@ -1,0 +1,52 @@
+"""Weights in the order in which the register tile reads them: blocks of 16 output channels, innermost.
+
+The input gradient's weights are transposed, flipped, and every s-th tap of them is taken, on the way.
+"""
+# mypy: allow-untyped-defs, allow-untyped-calls, no-check-untyped-defs
+
+from __future__ import annotations
+
+from .jit import jit
+from .simd import LANES, load_part, store
+
+
+def blocks(channels: int) -> int:
+    """Return the number of vectors that hold `channels` floats."""
+    return -(-channels // LANES)
+
+
+@jit
+def pack_filters(start, stop, weight, packed, filters, taps, depth):
+    """(G, O/G, taps, C/G) → (G, blocks of 16 filters, taps, C/G, 16), over [start, stop) blocks of all groups."""
+    per_group = (filters + LANES - 1) // LANES
+    inner = taps * depth
+    for block in range(start, stop):
+        group, first = block // per_group, block % per_group * LANES
+        for lane in range(LANES):
+            to = block * inner * LANES + lane
+            if first + lane < filters:
+                source = (group * filters + first + lane) * inner
+                for i in range(inner):
+                    packed[to + i * LANES] = weight[source + i]
+            else:
+                for i in range(inner):
+                    packed[to + i * LANES] = 0.0
+
+
+@jit
+def pack_transposed(start, stop, weight, packed, filters, kernel, depth, first, step):
+    """(G, O/G, KH, KW, C/G) → (G, blocks of 16 channels, taps, O/G, 16): taps first, first + step, … in reverse."""
+    per_group = (depth + LANES - 1) // LANES
+    rows, cols = (kernel[0] - first[0] + step[0] - 1) // step[0], (kernel[1] - first[1] + step[1] - 1) // step[1]
+    for block in range(start, stop):
+        group, channel = block // per_group, block % per_group * LANES
+        to = block * rows * cols * filters * LANES
+        lanes = min(LANES, depth - channel)
+        for i in range(rows):
+            kh = first[0] + (rows - 1 - i) * step[0]
+            for j in range(cols):
+                kw = first[1] + (cols - 1 - j) * step[1]
+                for o in range(filters):
+                    source = (((group * filters + o) * kernel[0] + kh) * kernel[1] + kw) * depth + channel
+                    store(packed, to, load_part(weight, source, lanes))
+                    to += LANES

@@ -63,7 +63,9 @@ def _tiles(pruning: Any, quantized: Any, landscapes: Any) -> list[Tile]:
 
 def _pruning(folder: Path, r: Any) -> Section:
     save(draw_filter_norms(r.norms).figure, folder / "filter_norms.png")
-    save(draw_sensitivity(r.ratios, r.sensitivity, baseline=r.baseline).figure, folder / "sensitivity.png")
+    ax = draw_sensitivity(r.ratios, r.sensitivity, baseline=r.baseline)
+    ax.set_ylabel("accuracy on held-out images (%)")
+    save(ax.figure, folder / "sensitivity.png")
     save(draw_width_bars([LayerWidth(name, kept, total) for name, total, kept in r.widths], _half()).figure, folder / "widths.png")
     save(draw_recovery({"pruned": Recovery(r.before, r.pruned, r.retraining)}, _half()).figure, folder / "recovery.png")
     rows = [
@@ -144,7 +146,7 @@ def _quantized(folder: Path, r: Any) -> Section:
 
 def _landscapes(folder: Path, r: Any) -> Section:
     scale = shared_scale(*[surface.loss for surface in r.planes.values()], cap=20.0)
-    save(draw_line(r.alphas, r.lines).figure, folder / "lines.png")
+    save(draw_line(r.alphas, r.lines, log=True).figure, folder / "lines.png")
     with style():
         figure, axes = panels(1, 2, size=(2 * HALF[0], HALF[1]))
         for ax, (name, s) in zip(axes.flat, r.planes.items(), strict=True):

@@ -1,7 +1,7 @@
 """Training with few bits: number formats, rounding, the rules R, SR and BinaryConnect, and why they differ.
 
-Read `rounding.py`, `grid.py`, `formats.py`, `rules.py`, `binary_connect.py`; then the theory in `markov.py` and `toy.py`;
-`statistics.py` watches a training and `compare.py` trains one network with every rule.
+Read `rounding.py`, `grid.py`, `formats.py`, `rules.py`, `binary_connect.py`, then the theory in `markov.py` and
+`toy.py`; `statistics.py` watches a training and `compare.py` trains one network with every rule.
 """
 
 from algorithms.quantization.binary_connect import BinaryConnect

@@ -1,7 +1,7 @@
 """The number formats: two values, three values, fixed point, and integers that share an exponent.
 
-Each says its spacing and its codes; what can be done with them is in `grid.py`.  A format whose scale follows the weights
-(`per_filter`, `BlockFloat`) is turned into one of fixed scale by `fit`.
+Each says its spacing and its codes; what can be done with them is in `grid.py`.  A format whose scale follows the
+weights (`per_filter`, `BlockFloat`) is turned into one of fixed scale by `fit`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Stochastic rounding of one weight as a Markov chain: its exact transition matrix, its stationary law, and their limit.
+"""Stochastic rounding of one weight as a Markov chain: its exact transition matrix, its stationary law, its limit law.
 
-A weight on the grid w_1 < … < w_L moves to Q_s(w - α·g) with g ~ N(m(w), σ²), values beyond the ends staying at the ends.
+A weight on the grid w_1 < … < w_L moves to Q_s(w - α·g) with g ~ N(m(w), σ²), never beyond the ends of the grid.
 As α → 0 the chain only becomes slower: where it spends its time tends to a law that does not depend on α (section 4 of
 the paper; the closed form in one dimension is derived here).  Gradients of other laws are left out.
 """
@@ -26,7 +26,8 @@ def transition_matrix(slopes: Array, sigma: float, rate: float, spacing: float) 
     Notes
     -----
     Let y be the unrounded weight in units of Δ.  Q_s(y) = k has probability E (1 - |y - k|)⁺, which is a second
-    difference of H(k) = E (y - k)⁺: P(k) = H(k-1) - 2 H(k) + H(k+1), and at the ends a first difference.
+    difference of H(k) = E (y - k)⁺: P(k) = H(k-1) - 2 H(k) + H(k+1), and at the last point H(L-2) - H(L-1).  Downward
+    the same holds for E (k - y)⁺; each is used on the side where it is small, so that rare moves keep their precision.
 
     Examples
     --------
@@ -37,17 +38,20 @@ def transition_matrix(slopes: Array, sigma: float, rate: float, spacing: float) 
     """
     _check(sigma, rate=rate, spacing=spacing)
     states = np.arange(len(slopes))
-    mean = states - rate * np.asarray(slopes, float) / spacing  # (L,) of y
-    excess = mean_excess(mean[:, None] - states, rate * sigma / spacing)  # (L, L): H
-    above = excess[:, :-1] - excess[:, 1:]  # (L, L-1): P(Q_s(y) > j), for j = 0 … L-2
-    matrix = np.empty_like(excess)
-    matrix[:, 0] = 1 - above[:, 0]
-    matrix[:, 1:-1] = above[:, :-1] - above[:, 1:]
-    matrix[:, -1] = above[:, -1]
-    matrix = matrix.clip(0, None)  # differences of equal numbers leave ±1e-16
-    np.fill_diagonal(matrix, 0)
-    np.fill_diagonal(matrix, 1 - matrix.sum(axis=1))
-    return matrix
+    distance = states[:, None] - states - rate / spacing * np.asarray(slopes, float)[:, None]  # (L, L): E y - k
+    deviation = rate * sigma / spacing
+    up = np.triu(_upward(mean_excess(distance, deviation)), 1)
+    down = np.tril(_upward(mean_excess(-distance, deviation)[:, ::-1])[:, ::-1], -1)
+    return up + down + np.diag(1 - up.sum(axis=1) - down.sum(axis=1))
+
+
+def _upward(excess: Array) -> Array:
+    """Return second differences along rows (a first difference at the end), right for points above the row's own."""
+    beyond = excess[:, :-1] - excess[:, 1:]  # (L, L-1): P(Q_s(y) > k)
+    moves = np.zeros_like(excess)
+    moves[:, 1:] = beyond
+    moves[:, 1:-1] -= beyond[:, 1:]
+    return moves.clip(0, None)
 
 
 def mean_excess(mean: Array, sigma: float) -> Array:
@@ -89,7 +93,8 @@ def stationary_law(matrix: Array) -> Array:
     law = np.ones(len(t))
     for n in range(1, len(t)):
         law[n] = law[:n] @ t[:n, n]
-    return law / law.sum()
+        law[: n + 1] /= law[: n + 1].max()  # the first states may be rarer than the smallest float
+    return np.asarray(law / law.sum())
 
 
 def limit_law(slopes: Array, sigma: float) -> Array:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from algorithms.experiments.tour.settings import Workshop
-from algorithms.pruning import Plan, find_channels, plan, sensitivity, suggest_ratios
+from algorithms.pruning import Group, Plan, find_channels, plan, sensitivity, suggest_ratios
 from algorithms.pruning.criteria import l1
 from minidl import Tensor, no_grad
 from minidl.data import batches
@@ -91,10 +91,15 @@ def _trained(shop: Workshop, model: Module) -> float:
 
 def _widths(chosen: Plan) -> list[tuple[str, int, int]]:
     return [
-        (group.name, len(group), len(group) - len(chosen.removed.get(group.name, ())))
+        (_label(group), len(group), len(group) - len(chosen.removed.get(group.name, ())))
         for group in chosen.channels.groups
         if not group.fixed
     ]
+
+
+def _label(group: Group) -> str:
+    others = len(group.layers) - 1
+    return f"{group.name} and {others} tied to it" if others else group.name
 
 
 def _time(model: Module, small: Module, shop: Workshop) -> dict[str, Timing]:

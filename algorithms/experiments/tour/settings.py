@@ -22,6 +22,9 @@ class Settings:
     retrain_epochs: int = 4
     ratios: tuple[float, ...] = (0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875)
     rule_epochs: int = 8
+    batch: int = 128  # images a step of the few-bit rules, and of the rule with a big batch
+    big_batch: int = 1024
+    toy_steps: int = 1_000_000
     depth: int = 20  # of the two networks whose landscapes are compared
     landscape_epochs: int = 6
     directions: int = 3
@@ -33,7 +36,7 @@ class Settings:
 FULL = Settings()
 FAST = Settings(
     train_images=900, validation_images=100, epochs=2, retrain_epochs=1, ratios=(0.25, 0.5, 0.75), rule_epochs=2, depth=8,
-    landscape_epochs=3, directions=2, line_points=9, plane_points=7, landscape_images=100,
+    toy_steps=100_000, landscape_epochs=3, directions=2, line_points=9, plane_points=7, landscape_images=100,
 )  # fmt: skip
 
 
@@ -47,7 +50,7 @@ class Workshop:
     settings: Settings
     folder: Path
     seed: int = 0
-    advance: Callable[[str], object] = lambda what: None  # noqa: E731 - called with what has just been finished
+    advance: Callable[[str], object] = print  # called with what has just been finished
     images: Dataset = field(init=False)
     validation: Dataset = field(init=False)
     test: Dataset = field(init=False)

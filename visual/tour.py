@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from visual.cover import draw_cover
 from visual.curves import Recovery, draw_curves, draw_recovery
 from visual.landscape import draw_contour, shared_scale
 from visual.landscape_line import draw_line
@@ -19,7 +20,7 @@ from visual.landscape_surface import draw_surface
 from visual.pruning import LayerWidth, draw_filter_norms, draw_sensitivity, draw_width_bars
 from visual.quantization import draw_changed_share, draw_toy_histograms
 from visual.report import Commands, Figure, Row, Section, Table, Tile, write_report
-from visual.style import HALF, panels, save, style
+from visual.style import HALF, colours_for, panels, save, style
 from visual.trajectory import draw_trajectory
 
 
@@ -27,6 +28,7 @@ def draw_tour(
     folder: Path, pruning: Any, quantized: Any, landscapes: Any, facts: Sequence[tuple[str, str, str]], seconds: float
 ) -> Path:
     """Draw all figures into `folder` and write its index.html; the records are those of `algorithms.experiments.tour`."""
+    _cover(folder, pruning, quantized, landscapes)
     sections = [_pruning(folder, pruning), _quantized(folder, quantized), _landscapes(folder, landscapes)]
     rows = [[what, found] for what, found, _ in facts]
     appendix = Section(
@@ -41,7 +43,7 @@ def draw_tour(
     return write_report(
         folder,
         "A tour of three ideas",
-        sections,
+        [Section("At a glance", [Figure("cover.png", "A pruned net's recovery, five rules' curves, and a loss surface")]), *sections],
         intro="Networks that recognise clothing were trained on this machine a moment ago: one was cut in half, some were "
         "trained with weights of one bit, and two were looked at from far above. Here is what happened.",
         tiles=_tiles(pruning, quantized, landscapes),
@@ -107,13 +109,22 @@ NAMES = {
     "sr-big": "stochastic, big batch",
     "r": "nearest rounding",
 }
+COLOURS = colours_for(NAMES.values())
+
+
+def _cover(folder: Path, pruning: Any, quantized: Any, landscapes: Any) -> None:
+    recovery = Recovery(pruning.before, pruning.pruned, pruning.retraining)
+    rules = {NAMES[rule]: values for rule, values in quantized.accuracy.items()}
+    s = landscapes.planes["with shortcuts"]
+    figure = draw_cover(recovery, rules, (s.xs, s.ys, s.loss), shared_scale(s.loss, cap=20.0), COLOURS)
+    save(figure, folder / "cover.png")
 
 
 def _quantized(folder: Path, r: Any) -> Section:
     curves = {NAMES[rule]: values for rule, values in r.accuracy.items()}
     changed = {NAMES[rule]: values for rule, values in r.changed.items()}
-    save(draw_curves(curves, drops=r.drops).figure, folder / "rules.png")
-    save(draw_changed_share(changed, drops=r.drops).figure, folder / "changed.png")
+    save(draw_curves(curves, drops=r.drops, colours=COLOURS).figure, folder / "rules.png")
+    save(draw_changed_share(changed, drops=r.drops, colours=COLOURS).figure, folder / "changed.png")
     toy = draw_toy_histograms(r.toy.grid, r.toy.rates, r.toy.bc, r.toy.sr, limit=r.toy.limit)
     save(toy[0, 0].figure, folder / "toy.png")
     rows = [

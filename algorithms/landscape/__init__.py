@@ -5,11 +5,14 @@ Facts and notation follow Li, Xu, Taylor, Studer and Goldstein, "Visualizing the
 
 from algorithms.landscape.curvature import Extremes, hessian_extremes
 from algorithms.landscape.directions import Direction, between, cosine, normalize, random_direction
-from algorithms.landscape.scan import Scan, scan
+from algorithms.landscape.scan import scan
+from algorithms.landscape.slice import moved
 from algorithms.landscape.surface import Surface, interpolate, line, plane
+from algorithms.landscape.tally import Scan
 from algorithms.landscape.trajectory import Trajectory, trajectory
+from algorithms.landscape.workers import workers
 
 __all__ = [
     "Direction", "Extremes", "Scan", "Surface", "Trajectory", "between", "cosine", "hessian_extremes", "interpolate",
-    "line", "normalize", "plane", "random_direction", "scan", "trajectory",
+    "line", "moved", "normalize", "plane", "random_direction", "scan", "trajectory", "workers",
 ]  # fmt: skip

@@ -1,74 +1,146 @@
-"""The largest and smallest curvature at a point: extreme eigenvalues of the loss's Hessian.
+"""Curvature at a point: the ends of the Hessian's spectrum, its trace, and the exact curvature of a slice.
 
-Products with the Hessian are exact (`minidl.hvp`); SciPy's Lanczos solver needs nothing else.  The ratio
-|λ_min / λ_max| near 0 says that the loss is convex there for practical purposes.
+Products with the Hessian are exact (`minidl.hvp`).  The ratio |λ_min / λ_max| near 0 says that the loss is convex there
+for practical purposes; the curvatures of a random slice are averages of the spectrum, so a slice that looks convex only
+says that positive curvature dominates (section 6 of the landscape paper).
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from minidl import hvp
-from minidl.data import Dataset, batches
-from minidl.nn import Module, Parameter
-from minidl.ops import cross_entropy
-from minidl.training import evaluating
+from algorithms.landscape.derivatives import hessian_times, weights_of
+from algorithms.landscape.directions import Direction, dot, flatten, unflatten
+from algorithms.landscape.lanczos import lanczos
+from minidl.data import Dataset
+from minidl.nn import Module
 from minidl.types import Array
 
 
 @dataclass(frozen=True)
 class Extremes:
-    """The two ends of the Hessian's spectrum, and how many products with it they took."""
+    """The two ends of the Hessian's spectrum, how well they are known, and how many products they took.
+
+    Attributes
+    ----------
+    largest, smallest : λ_max and λ_min
+    largest_residual, smallest_residual : an eigenvalue lies within this distance of each
+    largest_direction, smallest_direction : the eigenvectors, of length 1, to hand to `line` or `plane`
+    products : Hessian-vector products spent
+    converged : whether both residuals are within the tolerance; if not, the ends may lie further out
+    """
 
     largest: float
     smallest: float
+    largest_residual: float
+    smallest_residual: float
+    largest_direction: Direction
+    smallest_direction: Direction
     products: int
+    converged: bool
+
+    @property
+    def ratio(self) -> float:
+        """Return |λ_min / λ_max|."""
+        return abs(self.smallest / self.largest) if self.largest else float("nan")
 
 
 def hessian_extremes(
-    model: Module, dataset: Dataset, batch_size: int = 250, tolerance: float = 1e-2, ignore_1d: bool = True, seed: int = 0
+    model: Module,
+    dataset: Dataset,
+    batch_size: int = 250,
+    tolerance: float = 1e-2,
+    ignore_1d: bool = True,
+    seed: int = 0,
+    max_products: int = 100,
+    only: Collection[str] | None = None,
+    guess: Direction | None = None,
 ) -> Extremes:
-    """λ_max and λ_min of the Hessian of the mean loss over `dataset`, in evaluation mode.
+    """Find λ_max and λ_min of the Hessian of the mean loss over `dataset`, in evaluation mode.
 
     Parameters
     ----------
+    tolerance : of the residuals, relative to the eigenvalue largest in size
     ignore_1d : over the weights with two or more dimensions only, as the paper's code does
-    tolerance : relative accuracy asked of Lanczos
+    max_products : when to give up; `converged` says whether that was too early.  The basis takes as many times the
+        memory of the weights
+    only : names of layers or parameters, for the curvature of these alone
+    guess : where to begin, such as the sum of the eigenvectors found nearby
 
-    Raises
-    ------
-    ValueError
-        If Lanczos does not converge, with the number of products spent.
+    Examples
+    --------
+    >>> import minidl
+    >>> images = minidl.data.load("fashion-mnist-mini", "test").subset(50)
+    >>> net = minidl.nn.Sequential(minidl.nn.Flatten(), minidl.nn.Linear(784, 10, rng=0))
+    >>> ends = hessian_extremes(net, images)  # convex in the weights of one layer
+    >>> ends.converged, ends.largest > 0, ends.ratio < 0.01
+    (True, True, True)
     """
-    from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
-
-    params = [p for p in model.parameters() if p.ndim > 1 or not ignore_1d]
-    size = sum(p.size for p in params)
-    products = 0
+    weights = {name: p.data for name, p in weights_of(model, only, ignore_1d).items()}
+    names = list(weights)
+    dtype = np.result_type(*weights.values())
 
     def times(vector: Array) -> Array:
-        nonlocal products
-        products += 1
-        return hessian_times(model, dataset, params, vector.ravel(), batch_size)
+        along = hessian_times(model, dataset, unflatten(vector, weights, names), batch_size)
+        return flatten(along, names).astype(dtype)
 
-    operator = LinearOperator((size, size), matvec=times, dtype=np.float64)
-    start = np.random.default_rng(seed).standard_normal(size)
-    try:
-        ends = eigsh(operator, k=2, which="BE", tol=tolerance, v0=start, return_eigenvectors=False)
-    except ArpackNoConvergence:
-        raise ValueError(f"Lanczos did not converge in {products} products: raise `tolerance`, or use more images") from None
-    return Extremes(float(ends.max()), float(ends.min()), products)
+    start = np.random.default_rng(seed).standard_normal(sum(w.size for w in weights.values()))
+    if guess is not None:  # with something random, to find also what the guess does not hold
+        start = flatten(guess, names) / np.sqrt(dot(guess, guess)) + 0.1 * start / np.linalg.norm(start)
+    ends = lanczos(times, start.astype(dtype), tolerance, max_products)
+    smallest, largest = (unflatten(vector, weights, names) for vector in ends.vectors)
+    return Extremes(
+        largest=float(ends.values[1]),
+        smallest=float(ends.values[0]),
+        largest_residual=float(ends.residuals[1]),
+        smallest_residual=float(ends.residuals[0]),
+        largest_direction=largest,
+        smallest_direction=smallest,
+        products=ends.products,
+        converged=ends.converged,
+    )
 
 
-def hessian_times(model: Module, dataset: Dataset, params: list[Parameter], vector: Array, batch_size: int) -> Array:
-    """The Hessian of the mean loss times a flat vector, batch by batch, summed in float64."""
-    ends = np.cumsum([p.size for p in params])[:-1]
-    parts = [part.reshape(p.shape) for part, p in zip(np.split(vector, ends), params, strict=True)]
-    total = np.zeros(len(vector))
-    with evaluating(model):
-        for x, labels in batches(dataset, batch_size, seed=0, epoch=0, shuffle=False):
-            along = hvp(lambda x=x, y=labels: cross_entropy(model(x), y, reduction="sum"), params, parts)
-            total += np.concatenate([h.numpy().ravel() for h in along])
-    return total / len(dataset)
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over random draws, its standard error and the draws themselves."""
+
+    mean: float
+    std_error: float
+    draws: Array
+
+
+def hessian_trace(
+    model: Module,
+    dataset: Dataset,
+    probes: int = 10,
+    seed: int = 0,
+    batch_size: int = 250,
+    ignore_1d: bool = True,
+    only: Collection[str] | None = None,
+) -> Estimate:
+    """Estimate the trace of the Hessian by E[zᵀ H z] over random signs z (Hutchinson); one product a probe."""
+    if probes < 2:
+        raise ValueError(f"hessian_trace got probes={probes}, expected at least 2: one alone has no error bar")
+    rng = np.random.default_rng(seed)
+    weights = {name: p.data for name, p in weights_of(model, only, ignore_1d).items()}
+    draws = np.empty(probes)
+    for i in range(probes):
+        z = {name: rng.choice([-1.0, 1.0], w.shape).astype(w.dtype) for name, w in weights.items()}
+        draws[i] = dot(z, hessian_times(model, dataset, z, batch_size))
+    return Estimate(float(draws.mean()), float(draws.std(ddof=1) / np.sqrt(probes)), draws)
+
+
+def slice_curvature(
+    model: Module, dataset: Dataset, dx: Mapping[str, Array], dy: Mapping[str, Array], batch_size: int = 250
+) -> Array:
+    """Exact second derivatives of the loss in the plane: [[dxᵀ H dx, dxᵀ H dy], [dyᵀ H dx, dyᵀ H dy]], two products."""
+    names = [name for name, _ in model.named_parameters() if name in dx or name in dy]
+    values = dict(model.named_parameters())
+    both = [{n: d.get(n, np.zeros(values[n].shape, values[n].dtype)) for n in names} for d in (dx, dy)]
+    h_dx, h_dy = (hessian_times(model, dataset, d, batch_size) for d in both)
+    mixed = (dot(both[1], h_dx) + dot(both[0], h_dy)) / 2  # equal but for rounding
+    return np.array([[dot(both[0], h_dx), mixed], [mixed, dot(both[1], h_dy)]])

@@ -1,14 +1,14 @@
 """Directions to walk from a trained network, and how long a step in them is.
 
-A random direction means something only relative to the size of the weights it disturbs: with ReLU or batch norm a filter
-can be scaled without changing the function, so a fixed step is large for a small filter and small for a large one.
+A random direction means something only relative to the size of the weights it disturbs: with ReLU or batch norm a
+filter can be scaled without changing the function, so one step is large for a small filter and small for a large one.
 **Filter normalization** (Visualizing the Loss Landscape of Neural Nets, section 4) gives every filter of the direction
 the norm of the filter it disturbs; then pictures of different networks can be compared.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -23,7 +23,7 @@ NORMS = ("filter", "layer", "weight", "unit-filter", "unit-layer", None)
 
 
 def random_direction(model: Module, rng: Rng, norm: Norm = "filter", ignore_1d: bool = True) -> Direction:
-    """A Gaussian direction in the space of the parameters, normalized.
+    """Draw a Gaussian direction in the space of the parameters, normalized.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def random_direction(model: Module, rng: Rng, norm: Norm = "filter", ignore_1d: 
 def normalize(
     direction: Mapping[str, Array], weights: Mapping[str, Array], norm: Norm = "filter", ignore_1d: bool = True
 ) -> Direction:
-    """`direction` with the length of every part set from the weights it disturbs.
+    """Set the length of every part of `direction` from the weights it disturbs.
 
     ============= =========================================================================
     "filter"      every filter (slice of axis 0) gets the norm of its filter of weights
@@ -83,17 +83,52 @@ def _normalize_array(d: Array, w: Array, norm: Norm) -> Array:
     length = np.sqrt((d.astype(np.float64) ** 2).sum(axis=axes, keepdims=True))
     wanted = np.sqrt((w.astype(np.float64) ** 2).sum(axis=axes, keepdims=True)) if not norm.startswith("unit") else 1.0
     scale = np.divide(wanted, length, out=np.zeros_like(length), where=length > 0)
-    return (d * scale).astype(d.dtype)
+    scaled: Array = (d * scale).astype(d.dtype)
+    return scaled
 
 
 def between(state_a: Mapping[str, Array], state_b: Mapping[str, Array]) -> Direction:
-    """The step from one state to another, buffers included; raises ValueError when they are of different networks."""
-    if [*state_a] != [*state_b] or any(state_a[n].shape != state_b[n].shape for n in state_a):
-        raise ValueError("the two states are of different networks, expected the same names and shapes in both")
+    """Return the step from one state to another, buffers included.
+
+    Raises
+    ------
+    ValueError
+        If they are of different networks, naming the first array that does not fit.
+    """
+    for name in [*state_a, *state_b]:
+        shapes = [state[name].shape if name in state else "nothing" for state in (state_a, state_b)]
+        if shapes[0] != shapes[1]:
+            raise ValueError(
+                f"the two states are of different networks: {name} is {shapes[0]} in one and {shapes[1]} in the other, "
+                "expected the same names and shapes in both"
+            )
     return {name: state_b[name] - state_a[name] for name in state_a}
 
 
+def dot(a: Mapping[str, Array], b: Mapping[str, Array]) -> float:
+    """Return the inner product of two directions, in float64; what one of them does not name is zero there."""
+    return sum(float(np.vdot(a[n].astype(np.float64), b[n].astype(np.float64))) for n in a if n in b)
+
+
 def cosine(a: Mapping[str, Array], b: Mapping[str, Array]) -> float:
-    """Cosine of the angle between two directions; for random ones about sqrt(2 / (pi n)), nearly orthogonal."""
-    dot, aa, bb = (sum(float(np.vdot(x[n], y[n])) for n in a) for x, y in ((a, b), (a, a), (b, b)))
-    return dot / float(np.sqrt(aa * bb))
+    """Return the cosine of the angle between two directions; for random ones about sqrt(2 / (π n)) in size.
+
+    Examples
+    --------
+    >>> cosine({"weight": np.array([3.0, 4.0])}, {"weight": np.array([1.0, 0.0])})
+    0.6
+    """
+    lengths = np.sqrt(dot(a, a)) * np.sqrt(dot(b, b))
+    return dot(a, b) / float(lengths) if lengths > 0 else float("nan")
+
+
+def flatten(direction: Mapping[str, Array], names: Sequence[str]) -> Array:
+    """Put some arrays of a direction or state one after the other: (P,) in float64."""
+    return np.concatenate([direction[name].ravel().astype(np.float64) for name in names])
+
+
+def unflatten(vector: Array, like: Mapping[str, Array], names: Sequence[str]) -> Direction:
+    """Take a vector (P,) apart again, into the shapes and dtypes that `like` has."""
+    ends = np.cumsum([like[name].size for name in names])[:-1]
+    parts = zip(names, np.split(vector, ends), strict=True)
+    return {name: part.reshape(like[name].shape).astype(like[name].dtype) for name, part in parts}

@@ -1,98 +1,162 @@
 """The loss at many points around a network: θ(c) = θ* + Σ_i c_i · direction_i, for many coefficient vectors c.
 
-Images are the outer loop and points the inner one, so that after the first chunk of images the whole picture exists with
-a known uncertainty, and every further chunk sharpens it.  All sums are in float64 and in a fixed order.
+Images are the outer loop and points the inner one, so that after the first chunk of images the whole picture exists
+with a known uncertainty, and every further chunk sharpens it.  All sums are in float64 and in a fixed order, whoever
+computes them, so a scan gives the same bits with any workers, and after any interruption.
 """
 
 from __future__ import annotations
 
 import copy
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import BrokenExecutor, Executor
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 
-from minidl import Tensor, no_grad
+from algorithms.landscape.slice import BatchNormMode, Slice
+from algorithms.landscape.tally import Scan, Tally, identity_of
+from minidl.checkpoint import StrPath
 from minidl.data import Dataset, batches
 from minidl.nn import Module
-from minidl.training import evaluating, is_right, sample_losses
 from minidl.types import Array
 
+TILE = 32  # points that a worker evaluates on one chunk of images
+SAVE_EVERY = 2.0  # seconds
 
-@dataclass(frozen=True)
-class Scan:
-    """What is known of K points after `count` images.
 
-    Attributes
-    ----------
-    loss, accuracy, std_error : (K,)
-        Mean loss in nats, share of right answers, and the standard error of the loss over the images.
-    count : images seen so far
-    """
+class ScanOptions(TypedDict, total=False):
+    """The keywords of `scan`, which `line`, `plane` and others hand through."""
 
-    loss: Array
-    accuracy: Array
-    std_error: Array
-    count: int
+    chunk: int
+    bn: BatchNormMode
+    calibration: Dataset | None
+    fast: bool
+    cap: float | None
+    file: StrPath | None
+    executor: Executor | None
 
 
 def scan(
-    model: Module, dataset: Dataset, points: Array, directions: Sequence[Mapping[str, Array]], chunk: int = 250
+    model: Module,
+    dataset: Dataset,
+    points: Array,
+    directions: Sequence[Mapping[str, Array]],
+    *,
+    chunk: int = 250,
+    bn: BatchNormMode = "frozen",
+    calibration: Dataset | None = None,
+    fast: bool = False,
+    cap: float | None = None,
+    file: StrPath | None = None,
+    executor: Executor | None = None,
 ) -> Iterator[Scan]:
-    """Yield the losses at all points after every `chunk` images; the last one is over the whole dataset.
+    """Yield what is known of all points, again and again; the last time it is over the whole dataset.
+
+    Stop it whenever the picture is good enough, or the time is up: from the first chunk of images on there is one.
 
     Parameters
     ----------
     model : the centre; it is copied, never touched
-    dataset : images to evaluate on, without augmentation, in evaluation mode (batch norm by its stored statistics)
+    dataset : images to evaluate on, without augmentation, in evaluation mode
     points : (K, D) coefficients of the D directions
     directions : D dicts of arrays by the names of parameters or buffers
+    chunk : images that all points are evaluated on before any sees the next
+    bn, fast : see `Slice`
+    calibration : images for bn="recalibrated"; by default the first `chunk` of `dataset`
+    cap : a point is left as it is once its loss is surely above (mean - 3 standard errors), or is not a number
+    file : where to keep what is measured; if it exists, nothing in it is measured again
+    executor : any `concurrent.futures.Executor` to share the work, see `workers`; by default it is done here
+
+    Raises
+    ------
+    ValueError
+        If directions or points do not fit, or the file is of another scan.
     """
-    moved = _Moved(model, directions)
-    sums = np.zeros((3, len(points)))  # of loss, loss² and right answers
-    count = 0
-    with evaluating(moved.model), no_grad(), np.errstate(over="ignore", invalid="ignore"):
-        for x, labels in batches(dataset, chunk, seed=0, epoch=0, shuffle=False):
-            for k, point in enumerate(points):
-                moved.to(point)
-                logits = moved.model(Tensor.wrap(x)).numpy()
-                losses = sample_losses(logits, labels)
-                sums[:, k] += losses.sum(), np.vdot(losses, losses), is_right(logits, labels).sum()
-            count += len(labels)
-            yield _summary(sums, count)
+    points = np.asarray(points, np.float64)
+    if points.ndim != 2 or points.shape[1] != len(directions) or not len(points):
+        raise ValueError(f"points have shape {points.shape}, expected (K, {len(directions)}): one column a direction")
+    images = dataset if calibration is None else calibration
+    x, _ = next(batches(images, chunk if calibration is None else len(images), seed=0, epoch=0, shuffle=False))
+    moving = Slice(model, directions, bn, x if bn == "recalibrated" else None, fast, dataset.images.shape[1:])
+    settings = {"chunk": chunk, "bn": bn, "fast": fast}
+    identity = identity_of(model, directions, dataset, settings)
+    known = file is not None and Path(file).exists()
+    tally = Tally.load(file, identity, dataset) if known else Tally(len(directions))  # type: ignore[arg-type]
+    work = _Work(moving, dataset, chunk, cap, tally, tally.rows(points), executor)
+    return _kept(work, file, identity)
 
 
-def _summary(sums: Array, count: int) -> Scan:
-    mean, mean_square, accuracy = sums / count
-    with np.errstate(invalid="ignore"):
-        variance = np.maximum(mean_square - mean**2, 0)
-    return Scan(mean, accuracy, np.sqrt(variance / count), count)
+def _kept(work: _Work, file: StrPath | None, identity: Mapping[str, object]) -> Iterator[Scan]:
+    """Run the work and write its tally from time to time, and at its end, however that comes."""
+    saved = time.monotonic()
+    try:
+        for known in work.run():
+            if file is not None and time.monotonic() - saved > SAVE_EVERY:
+                work.tally.save(file, identity)
+                saved = time.monotonic()
+            yield known
+    except BrokenExecutor as error:
+        kept = f"run it again to go on from {file}" if file is not None else "give `file` to keep what is measured"
+        raise RuntimeError(f"a worker was killed ({error}), expected it to answer: {kept}") from None
+    finally:
+        if file is not None:
+            work.tally.save(file, identity)
 
 
-class _Moved:
-    """A private copy of a network whose parameters and buffers can be set to any point of the slice."""
+@dataclass(frozen=True)
+class _Work:
+    """The loops: chunks of images outside, tiles of points inside."""
 
-    def __init__(self, model: Module, directions: Sequence[Mapping[str, Array]]) -> None:
-        self.model = copy.deepcopy(model)
-        live = {name: p.data for name, p in self.model.named_parameters()} | dict(self.model.named_buffers())
-        for direction in directions:
-            for name, d in direction.items():
-                if name not in live or live[name].shape != d.shape:
-                    raise ValueError(
-                        f"the direction's {name} {d.shape} does not fit this network, expected one made for it: "
-                        "was it drawn for another architecture?"
-                    )
-        steps = {name: [d[name] if name in d else None for d in directions] for name in live}
-        self.parts = [
-            (live[name], live[name].copy(), parts)
-            for name, parts in steps.items()
-            if any(part is not None and part.any() for part in parts)
-        ]
+    moving: Slice
+    dataset: Dataset
+    chunk: int
+    cap: float | None
+    tally: Tally
+    rows: Array
+    executor: Executor | None
 
-    def to(self, point: Array) -> None:
-        """θ* + Σ c_i · direction_i, written into the copy."""
-        for live, centre, steps in self.parts:
-            live[...] = centre
-            for c, step in zip(point, steps, strict=True):
-                if step is not None and c != 0:
-                    live += live.dtype.type(c) * step
+    def run(self) -> Iterator[Scan]:
+        """Yield after every tile, and once at the end."""
+        chunks = batches(self.dataset, self.chunk, seed=0, epoch=0, shuffle=False)
+        for number, (x, labels) in enumerate(chunks):
+            waiting = self._waiting(number * self.chunk)
+            tiles = [waiting[i : i + TILE] for i in range(0, len(waiting), TILE)]
+            results = self._measure(tiles, x, labels)
+            for tile, sums in zip(tiles, results, strict=True):
+                self.tally.add(tile, sums, len(labels))
+                yield self.tally.summary(self.rows, self._done())
+        yield self.tally.summary(self.rows, 1.0)
+
+    def _waiting(self, seen: int) -> Array:
+        """Rows whose next images are those after the first `seen`, without those that are surely above the cap."""
+        rows = np.unique(self.rows)
+        rows = np.compress(self.tally.count[rows] == seen, rows)
+        if self.cap is None or seen == 0:
+            return rows
+        known = self.tally.summary(rows, 0.0)
+        with np.errstate(invalid="ignore"):
+            below = known.loss - 3 * known.std_error <= self.cap  # False for NaN: it will not become a number
+        return np.compress(below, rows)
+
+    def _measure(self, tiles: list[Array], x: Array, labels: Array) -> Iterator[Array]:
+        if self.executor is None:
+            yield from (self.moving.measure(self.tally.points[tile], x, labels) for tile in tiles)
+            return
+        futures = [self.executor.submit(_measure, self.moving, self.tally.points[tile], x, labels) for tile in tiles]
+        try:
+            yield from (future.result() for future in futures)
+        finally:
+            for future in futures:
+                future.cancel()
+
+    def _done(self) -> float:
+        return float(self.tally.count[self.rows].mean()) / len(self.dataset)
+
+
+def _measure(moving: Slice, points: Array, x: Array, labels: Array) -> Array:
+    """One tile, by a worker; on a copy, since workers may be threads of one process."""
+    return copy.deepcopy(moving).measure(points, x, labels)

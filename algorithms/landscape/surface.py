@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Unpack
 
 import numpy as np
 
-from algorithms.landscape.directions import Direction, between
-from algorithms.landscape.scan import Scan, scan
+from algorithms.landscape.directions import Direction, between, cosine
+from algorithms.landscape.scan import ScanOptions, scan
+from algorithms.landscape.tally import Scan
+from minidl.checkpoint import StrPath, read, write
 from minidl.data import Dataset
 from minidl.nn import Module
 from minidl.types import Array
 
 Progress = Callable[[Scan], object]
+
+
+class Options(ScanOptions, total=False):
+    """Keywords of `line`, `plane` and `interpolate`: those of `scan`, and two of their own.
+
+    progress : called with what is known, after every few points
+    budget : seconds after which to stop, once all points have seen the first chunk of images
+    """
+
+    progress: Progress | None
+    budget: float | None
 
 
 @dataclass(frozen=True)
@@ -25,9 +40,12 @@ class Surface:
     ----------
     xs, ys : (X,), (Y,) or None
         Coefficients of the directions; 0 is the network itself.
-    loss, accuracy, std_error : (X,) or (Y, X)
-        Loss in nats and its standard error over the images; accuracy as a fraction.
-    count : images that each point was evaluated on
+    loss, accuracy, std_error, difference_error, count : (X,) or (Y, X)
+        See `Scan`: loss in nats and its standard errors over the images, alone and against the centre; accuracy as a
+        fraction; images that each node was evaluated on.
+    measured : bool, of the same shape
+        False where the values were interpolated from other nodes.
+    about : how it was made: seeds, angle between the directions, batch-norm mode; anything that JSON can hold
     """
 
     xs: Array
@@ -35,13 +53,30 @@ class Surface:
     loss: Array
     accuracy: Array
     std_error: Array
-    count: int
+    difference_error: Array
+    count: Array
+    measured: Array
+    about: dict[str, Any] = field(default_factory=dict)
+
+    def save(self, path: StrPath) -> None:
+        """Write it to an .npz, whole or not at all."""
+        arrays = {name: value for name, value in vars(self).items() if isinstance(value, np.ndarray)}
+        write(path, arrays, {"surface": self.about})
+
+    @classmethod
+    def load(cls, path: StrPath) -> Surface:
+        """Read what `save` wrote; ValueError if the file holds something else, CheckpointError if it is damaged."""
+        arrays, meta = read(path)
+        if "surface" not in meta:
+            raise ValueError(f"{path} holds no surface, expected a file that Surface.save wrote")
+        arrays.setdefault("ys", None)  # type: ignore[arg-type]  # a line has none
+        return cls(**arrays, about=meta["surface"])
 
 
 def line(
-    model: Module, dataset: Dataset, direction: Direction, alphas: Array, progress: Progress | None = None
+    model: Module, dataset: Dataset, direction: Direction, alphas: Array, **options: Unpack[Options]
 ) -> Surface:
-    """The loss at θ* + α · direction for every α, in nats.
+    """Evaluate the loss at θ* + α · direction for every α, in nats.
 
     Examples
     --------
@@ -52,9 +87,8 @@ def line(
     >>> line(net, images, random_direction(net, rng=0), np.linspace(-1, 1, 3)).loss.shape
     (3,)
     """
-    xs = _axis("alphas", alphas)
-    last = _run(scan(model, dataset, xs[:, None], [direction]), progress)
-    return Surface(xs, None, last.loss, last.accuracy, last.std_error, last.count)
+    xs = axis("alphas", alphas)
+    return _surface(xs, None, *_run(model, dataset, xs[:, None], [direction], options))
 
 
 def plane(
@@ -64,16 +98,12 @@ def plane(
     dy: Direction,
     xs: Array,
     ys: Array,
-    progress: Progress | None = None,
+    **options: Unpack[Options],
 ) -> Surface:
-    """The loss at θ* + x · dx + y · dy for every node of the grid: arrays (Y, X)."""
-    xs, ys = _axis("xs", xs), _axis("ys", ys)
-    points = np.stack(np.meshgrid(xs, ys), axis=-1).reshape(-1, 2)  # (Y X, 2), x fastest
-    last = _run(scan(model, dataset, points, [dx, dy]), progress)
-    shape = (len(ys), len(xs))
-    return Surface(
-        xs, ys, last.loss.reshape(shape), last.accuracy.reshape(shape), last.std_error.reshape(shape), last.count
-    )
+    """Evaluate the loss at θ* + x · dx + y · dy for every node of the grid: arrays (Y, X)."""
+    xs, ys = axis("xs", xs), axis("ys", ys)
+    known, about = _run(model, dataset, grid(xs, ys), [dx, dy], options)
+    return _surface(xs, ys, known, about | {"cosine": cosine(dx, dy)})
 
 
 def interpolate(
@@ -82,30 +112,60 @@ def interpolate(
     model: Module,
     dataset: Dataset,
     alphas: Array | None = None,
-    progress: Progress | None = None,
+    **options: Unpack[Options],
 ) -> Surface:
-    """The loss on the straight line (1 - α) A + α B through two trained states, running statistics included.
+    """Evaluate the loss on the straight line (1 - α) A + α B through two trained states, running statistics included.
 
-    `model` lends its architecture; by default α runs over 401 points of [-0.5, 1.5].
+    `model` lends its architecture; by default α runs over 401 points of [-0.5, 1.5] and bn is "interpolated".
     Differences in weight scale show up as differences in width here, so width alone says little about generalization.
+    Beyond the ends a variance may fall below 0, and the loss there is NaN: there is no such network.
     """
     start = copy.deepcopy(model)
     start.load_state_dict(state_a)
     alphas = np.linspace(-0.5, 1.5, 401) if alphas is None else alphas
-    return line(start, dataset, between(state_a, state_b), alphas, progress)
+    how: Options = {"bn": "interpolated", **options}
+    return line(start, dataset, between(state_a, state_b), alphas, **how)
 
 
-def _run(scans: object, progress: Progress | None) -> Scan:
-    last: Scan | None = None
-    for last in scans:  # type: ignore[attr-defined]
+def axis(name: str, values: Array) -> Array:
+    """`values` as the float64 coordinates of an axis, if they are some."""
+    array = np.asarray(values, np.float64)
+    if array.ndim != 1 or len(array) < 2 or not np.isfinite(array).all() or not (np.diff(array) > 0).all():
+        raise ValueError(
+            f"{name} has shape {array.shape} and runs from {array.flat[0] if array.size else None} to "
+            f"{array.flat[-1] if array.size else None}, expected at least two finite numbers in increasing order: give "
+            "the range a width and at least two points"
+        )
+    return array
+
+
+def grid(xs: Array, ys: Array) -> Array:
+    """List the nodes of a grid: (Y X, 2), x fastest."""
+    return np.stack(np.meshgrid(xs, ys), axis=-1).reshape(-1, 2)
+
+
+def last(scans: Iterable[Scan], progress: Progress | None = None, budget: float | None = None) -> Scan:
+    """Run a scan to its end, or until `budget` seconds are over and there is a picture."""
+    started = time.monotonic()
+    for known in scans:
         if progress is not None:
-            progress(last)
-    assert last is not None  # a dataset holds at least one image
-    return last
+            progress(known)
+        if budget is not None and time.monotonic() - started > budget and known.count.all():
+            break
+    return known
 
 
-def _axis(name: str, values: Array) -> Array:
-    axis = np.asarray(values, np.float64)
-    if axis.ndim != 1 or len(axis) < 2 or not (np.diff(axis) > 0).all():
-        raise ValueError(f"{name} has shape {axis.shape}, expected at least two numbers in increasing order")
-    return axis
+def _run(
+    model: Module, dataset: Dataset, points: Array, directions: list[Direction], options: Options
+) -> tuple[Scan, dict[str, Any]]:
+    how: Any = dict(options)
+    progress, budget = how.pop("progress", None), how.pop("budget", None)
+    known = last(scan(model, dataset, points, directions, **how), progress, budget)
+    return known, {"dataset": dataset.name, "images": len(dataset), "bn": how.get("bn", "frozen")}
+
+
+def _surface(xs: Array, ys: Array | None, known: Scan, about: dict[str, Any]) -> Surface:
+    shape = (len(xs),) if ys is None else (len(ys), len(xs))
+    names = ("loss", "accuracy", "std_error", "difference_error", "count")
+    values = {name: getattr(known, name).reshape(shape) for name in names}
+    return Surface(xs, ys, **values, measured=np.ones(shape, bool), about=about)

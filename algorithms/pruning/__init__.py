@@ -3,12 +3,13 @@
 Facts and notation follow Li, Kadav, Durdanovic, Samet and Graf, "Pruning Filters for Efficient ConvNets", 2017.
 """
 
+from algorithms.pruning.activations import IMAGE_CRITERIA, image_scores
 from algorithms.pruning.channels import Channels, Group, find_channels
 from algorithms.pruning.criteria import CRITERIA
 from algorithms.pruning.plan import Plan, plan, removed_count
 from algorithms.pruning.sensitivity import Sensitivity, sensitivity, suggest_ratios
 
 __all__ = [
-    "CRITERIA", "Channels", "Group", "Plan", "Sensitivity", "find_channels", "plan", "removed_count", "sensitivity",
-    "suggest_ratios",
+    "CRITERIA", "IMAGE_CRITERIA", "Channels", "Group", "Plan", "Sensitivity", "find_channels", "image_scores", "plan",
+    "removed_count", "sensitivity", "suggest_ratios",
 ]  # fmt: skip

@@ -6,33 +6,40 @@ the network is smaller and faster at once.
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
 
 from algorithms.pruning.channels import Channels, Group, find_channels
-from algorithms.pruning.criteria import CRITERIA
+from algorithms.pruning.scores import Criterion, Ranking
+from algorithms.pruning.surgery import arrays_of, shrink, shrink_optimizer
 from minidl.graph import Cost, cost, trace
-from minidl.nn import Conv2d, Module, Parameter
+from minidl.nn import Module
+from minidl.optim import Optimizer
 from minidl.rng import generator
 from minidl.types import Array, Rng, Shape
 
 M = TypeVar("M", bound=Module)
+O = TypeVar("O", bound=Optimizer)
+STRATEGIES = ("independent", "greedy")
+ROUNDINGS = ("up", "down", "nearest")
 
 
 def plan(
     model: Module,
     input_shape: Shape,
     ratios: float | Mapping[str, float],
-    criterion: str = "l1",
+    criterion: Criterion = "l1",
     strategy: str = "independent",
     skip: Sequence[str] = (),
     min_keep: int = 1,
     rng: Rng = 0,
+    combine: str = "sum",
+    multiple: int = 1,
+    rounding: str = "up",
 ) -> Plan:
     """Choose the filters to remove.
 
@@ -42,16 +49,20 @@ def plan(
     input_shape : (H, W, C) of one image
     ratios : share of filters to remove, of every group that may be pruned or by the name of a layer in the group; the
         number removed is ceil(ratio · n), as in the paper
-    criterion : "l1", "l2", "random", "largest"; over a coupled group the layers' scores are added
+    criterion : "l1", "l2", "geometric-median", "gamma" (batch-norm scale), "random", "largest", or scores by layer, such
+        as `image_scores` gives; the smallest leave, of equal ones the first
     strategy : "independent" scores a filter by all its weights, "greedy" leaves out those that read channels already
         removed (section 3.3 of the paper)
     skip : layers whose group stays whole
-    min_keep : how many filters every group keeps at least
+    min_keep : how many filters every layer keeps at least
+    combine : how scores of layers that must agree become one: "sum", "mean", "max", "shortcut"; see `Ranking`
+    multiple, rounding : the number kept is rounded to a multiple, "up" (removing less), "down" or "nearest"; never to 0
 
     Raises
     ------
     ValueError
-        On a ratio outside [0, 1), an unknown layer, criterion or strategy, or a layer that may not be pruned.
+        On a ratio outside [0, 1), an unknown layer, criterion or strategy, a layer that may not be pruned, or if no
+        filter would leave.
 
     Examples
     --------
@@ -61,26 +72,18 @@ def plan(
     >>> p.before.macs, p.after.macs, p.apply(net)[0].weight.shape
     (88, 44, (4, 3, 3, 1))
     """
-    if criterion not in CRITERIA or strategy not in ("independent", "greedy"):
-        raise ValueError(
-            f"plan got criterion {criterion!r} and strategy {strategy!r}, expected one of {', '.join(CRITERIA)} and "
-            '"independent" or "greedy"'
-        )
     graph = trace(model, input_shape)
-    channels = find_channels(graph)
-    wanted = _ratios_by_group(channels, ratios, skip)
-    weights = {name: p.data for name, p in model.named_parameters()}
-    rng, removed = generator(rng), np.zeros(1 + max(c.max() for c in channels.axes.values()), bool)
-    order: dict[str, Array] = {}
-    for group, ratio in wanted:
-        count = min(removed_count(ratio, len(group)), len(group) - min_keep)
-        if count > 0:
-            scores = _scores(channels, group, weights, criterion, removed if strategy == "greedy" else None, rng)
-            order[group.name] = np.sort(np.argsort(scores, kind="stable")[:count])  # ties: the first filter leaves
-            removed[group.channels[order[group.name]]] = True
-    before = cost(graph)
-    draft = Plan(channels, order, before, before)
-    return replace(draft, after=cost(trace(draft.apply(model), input_shape)))
+    channels, before = find_channels(graph), cost(graph)
+    ranking = rank(model, channels, before, criterion, combine, min_keep, rng)
+    counts = {
+        group.name: rounded(removed_count(ratio, len(group)), len(group), multiple, rounding)
+        for group, ratio in _ratios_by_group(channels, ratios, skip)
+    }
+    removed = select(ranking, counts, strategy)
+    if not removed:
+        raise ValueError("no filter would leave, expected a ratio above 0 for some layer that may be pruned")
+    how = criterion if isinstance(criterion, str) else "given scores"
+    return finish(model, input_shape, channels, removed, before, f"{how}, {strategy}, {combine} over coupled layers")
 
 
 @dataclass(frozen=True)
@@ -92,57 +95,83 @@ class Plan:
     channels : the network's channel structure
     removed : by group name, the positions of the filters that leave, ascending
     before, after : cost of the network now and when pruned
+    how : the rule that chose, in words
     """
 
     channels: Channels
     removed: dict[str, Array]
     before: Cost
     after: Cost
+    how: str = ""
+
+    @property
+    def gone(self) -> Array:
+        """(channels.count,) which channels leave."""
+        return gone_channels(self.channels, self.removed)
 
     def apply(self, model: M) -> M:
-        """A smaller copy of `model`, which must be the network that was planned for, with any weights."""
-        gone = self._gone()
-        pruned = copy.deepcopy(model)
-        arrays = {name: p.data for name, p in pruned.named_parameters()} | dict(pruned.named_buffers())
-        for name, array in arrays.items():
-            kept = array
-            for axis in range(array.ndim):
-                if (ids := self.channels.axes.get((name, axis))) is not None:
-                    if len(ids) != array.shape[axis]:
-                        raise ValueError(
-                            f"{name} has {array.shape[axis]} channels, expected {len(ids)}: the plan was made for another "
-                            "network, or has been applied already"
-                        )
-                    kept = np.compress(~gone[ids], kept, axis=axis)
-            if kept is not array:
-                _replace(pruned, name.split("."), np.ascontiguousarray(kept))
-        for layer in self.channels.depthwise:
-            conv = _find(pruned, layer.split("."))
-            if isinstance(conv, Conv2d):  # DepthwiseConv2d reads its number of groups off the weights
-                conv.groups = conv.groups * conv.weight.shape[0] // arrays[f"{layer}.weight"].shape[0]
-        return pruned
+        """Make a smaller copy of `model`, which must be the network that was planned for, with any weights."""
+        return shrink(model, self.channels, self.gone)
+
+    def apply_optimizer(self, optimizer: O, pruned: Module) -> O:
+        """Copy `optimizer` so that it moves the `pruned` network and remembers what concerns the filters that stayed."""
+        return shrink_optimizer(optimizer, pruned, self.channels, self.gone)
+
+    def kept(self, layer: str) -> Array:
+        """Which filters of a layer stay, bool (O,)."""
+        return ~self.gone[self.channels.of_filters(layer)]
 
     def explain(self, layer: str, filter: int) -> str:
         """In words: everything that leaves with one filter of a layer, and why."""
-        group = self.channels.group_of(layer)
-        channel = self.channels.axes[f"{layer}.weight", 0][filter]
+        group, filters = self.channels.group_of(layer), self.channels.of_filters(layer)
+        if not 0 <= filter < len(filters):
+            raise ValueError(f"{layer} has no filter {filter}, expected 0 to {len(filters) - 1}")
+        channel = int(filters[filter])
         lines = [f"with filter {filter} of {layer} leave:"]
-        for name, axis, indices in self.channels.leaving_with(int(channel)):
-            what = "filter" if axis == 0 and name.endswith("weight") else "entry" if axis == 0 else "input"
+        for name, axis, indices in self.channels.leaving_with(channel):
+            reads = (name, axis) in self.channels.readers
+            what = "input" if reads else "filter" if name in self.channels.weights.values() else "entry"
             lines.append(f"  {name}: {what} {', '.join(map(str, indices[:8]))}{' ...' if len(indices) > 8 else ''}")
-        if len(group.layers) > 1:
-            lines.append(f"since additions tie the filters of {', '.join(group.layers)} together")
+        lines += [f"since {reason}" for reason in self.channels.why.get(channel, ())]
         if group.fixed:
-            lines.append(f"but none of these may be removed: {group.fixed}")
+            lines.append(f"but none of the filters of {group.name} may be removed: {group.fixed}")
         return "\n".join(lines)
 
     def record(self) -> dict[str, Any]:
-        """The plan as plain numbers, ready for JSON."""
+        """Return the plan as plain numbers, ready for JSON; `from_record` reads it."""
         return {
             "removed": {name: positions.tolist() for name, positions in self.removed.items()},
+            "filters": {name: len(self.channels.group_of(name)) for name in self.removed},
             "macs": [self.before.macs, self.after.macs],
             "weights": [self.before.weights, self.after.weights],
+            "how": self.how,
         }
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any], model: Module, input_shape: Shape) -> Plan:
+        """Make the plan again, for the network that it was made for.
+
+        Raises
+        ------
+        ValueError
+            If the record is malformed, or of another network.
+        """
+        graph = trace(model, input_shape)
+        channels = find_channels(graph)
+        try:
+            how = str(record["how"])
+            removed = {str(name): np.unique(np.array(at, np.int64)) for name, at in record["removed"].items()}
+            totals = {name: int(record["filters"][name]) for name in removed}
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ValueError(f"found a malformed record ({error!r}), expected one made by Plan.record") from None
+        for name, positions in removed.items():
+            group = channels.group_of(name)
+            if len(group) != totals[name] or group.fixed or not set(positions) < set(range(len(group))):
+                raise ValueError(
+                    f"the plan removes {len(positions)} of {totals[name]} filters of {name}, which has {len(group)}"
+                    f"{' that may not leave' * bool(group.fixed)}: it was made for another network"
+                )
+        return finish(model, input_shape, channels, removed, cost(graph), how)
 
     def __str__(self) -> str:
         lines = [
@@ -151,16 +180,58 @@ class Plan:
             for group in self.channels.groups
             if group.name in self.removed
         ]
-        saved = 1 - self.after.macs / self.before.macs
-        lines.append(f"MACs {self.before.macs:,} to {self.after.macs:,}, {saved:.1%} saved")
-        lines.append(f"weights {self.before.weights:,} to {self.after.weights:,}")
+        for name, what in (("MACs", "macs"), ("weights", "weights"), ("parameters", "params")):
+            old, new = getattr(self.before, what), getattr(self.after, what)
+            lines.append(f"{name} {old:,} to {new:,}, {1 - new / old:.1%} saved")
         return "\n".join(lines)
 
-    def _gone(self) -> Array:
-        gone = np.zeros(1 + max(ids.max() for ids in self.channels.axes.values()), bool)
-        for name, positions in self.removed.items():
-            gone[self.channels.group_of(name).channels[positions]] = True
-        return gone
+
+# -- the steps of planning, used by `budget` and `sensitivity` too ---------------------------------------------------
+
+
+def rank(
+    model: Module, channels: Channels, before: Cost, criterion: Criterion, combine: str, min_keep: int, rng: Rng
+) -> Ranking:
+    """Prepare the order in which the channels of every group leave."""
+    projections = frozenset(row.name for row in before.rows if row.projection)
+    return Ranking(channels, arrays_of(model), criterion, combine, projections, min_keep, generator(rng))
+
+
+def select(ranking: Ranking, counts: Mapping[str, int], strategy: str = "independent") -> dict[str, Array]:
+    """Positions to remove, `counts` of every group, in forward order; groups of which nothing leaves are left out."""
+    if strategy not in STRATEGIES:
+        raise ValueError(f'found strategy {strategy!r}, expected "independent" or "greedy"')
+    if strategy == "greedy" and not ranking.is_of_weights:
+        raise ValueError("the greedy strategy leaves out kernels, expected a criterion of weights such as l1 for it")
+    gone = np.zeros(ranking.channels.count, bool)
+    removed: dict[str, Array] = {}
+    for group in ranking.channels.groups:
+        if counts.get(group.name, 0) > 0:
+            order = ranking.greedy_order(group, gone) if strategy == "greedy" else ranking.order(group)
+            if len(leaving := np.sort(order[: counts[group.name]])):
+                removed[group.name] = leaving
+                gone[group.channels[leaving]] = True
+    return removed
+
+
+def finish(
+    model: Module, input_shape: Shape, channels: Channels, removed: dict[str, Array], before: Cost, how: str
+) -> Plan:
+    """Try the plan on a copy, which shows that the network still runs and what it costs then."""
+    smaller = shrink(model, channels, gone_channels(channels, removed))
+    try:
+        after = cost(trace(smaller, input_shape))
+    except ValueError as error:
+        raise ValueError(f"the network names a number of channels, so it does not run with fewer: {error}") from None
+    return Plan(channels, removed, before, after, how)
+
+
+def gone_channels(channels: Channels, removed: Mapping[str, Array]) -> Array:
+    """(channels.count,) which channels leave."""
+    gone = np.zeros(channels.count, bool)
+    for name, positions in removed.items():
+        gone[channels.group_of(name).channels[positions]] = True
+    return gone
 
 
 def removed_count(ratio: float, n: int) -> int:
@@ -174,58 +245,48 @@ def removed_count(ratio: float, n: int) -> int:
     return math.ceil(round(ratio * n, 9))
 
 
+def rounded(removed: int, n: int, multiple: int, rounding: str) -> int:
+    """How many of n filters leave if those that stay are to be a multiple; at least one multiple stays, or all n.
+
+    Examples
+    --------
+    >>> [rounded(10, 32, 8, rule) for rule in ("up", "down", "nearest")]  # 22 would stay: 24, 16, 24
+    [8, 16, 8]
+    """
+    if multiple < 1 or rounding not in ROUNDINGS:
+        raise ValueError(
+            f"found multiple={multiple}, rounding={rounding!r}, expected at least 1 and one of {', '.join(ROUNDINGS)}"
+        )
+    if not removed:
+        return 0
+    kept = n - removed
+    steps = {"up": math.ceil(kept / multiple), "down": kept // multiple, "nearest": math.floor(kept / multiple + 0.5)}
+    return n - min(max(steps[rounding], 1) * multiple, n)
+
+
 def _ratios_by_group(
     channels: Channels, ratios: float | Mapping[str, float], skip: Sequence[str]
 ) -> list[tuple[Group, float]]:
     skipped = {channels.group_of(layer).name for layer in skip}
     if isinstance(ratios, Mapping):
-        by_group = {channels.group_of(layer).name: ratio for layer, ratio in ratios.items()}
-        for name in by_group:
-            if reason := channels.group_of(name).fixed:
-                raise ValueError(f"the filters of {name} may not leave: {reason}")
+        by_group = _named_ratios(channels, ratios)
     else:
         by_group = {group.name: ratios for group in channels.groups if not group.fixed}
     for name, ratio in by_group.items():
         if not 0 <= ratio < 1:
-            raise ValueError(f"the ratio for {name} is {ratio}, expected 0 <= ratio < 1, the share of filters to remove")
+            raise ValueError(f"the ratio for {name} is {ratio}, expected 0 <= ratio < 1, the share to remove")
     return [(g, by_group[g.name]) for g in channels.groups if g.name in by_group and g.name not in skipped]
 
 
-def _scores(
-    channels: Channels,
-    group: Group,
-    weights: Mapping[str, Array],
-    criterion: str,
-    removed: Array | None,
-    rng: np.random.Generator,
-) -> Array:
-    """(n,) one score per channel of the group: the sum over the layers that produce it."""
-    position = {int(channel): i for i, channel in enumerate(group.channels)}
-    scores = np.zeros(len(group))
-    for layer in group.layers:
-        name = f"{layer}.weight"
-        weight = weights[name]
-        if removed is not None:  # greedy: kernels that read a removed channel no longer count
-            inputs = channels.axes[name, weight.ndim - 1]
-            weight = np.compress(~removed[inputs], weight, axis=-1)
-        where = [position[int(channel)] for channel in channels.axes[name, 0]]
-        np.add.at(scores, where, CRITERIA[criterion](weight, rng))
-    return scores
-
-
-def _find(value: Any, path: Sequence[str]) -> Any:
-    """The object at a dotted path through attributes, lists and dicts."""
-    for key in path:
-        value = value[int(key)] if isinstance(value, (list, tuple)) else value[key] if isinstance(value, dict) else vars(value)[key]
-    return value
-
-
-def _replace(module: Module, path: Sequence[str], array: Array) -> None:
-    """Put `array` where the parameter or buffer at `path` was."""
-    holder, key = _find(module, path[:-1]), path[-1]
-    if isinstance(old := _find(holder, [key]), Parameter):
-        old.data = array
-    elif isinstance(holder, Module):
-        setattr(holder, key, array)
-    else:
-        holder[int(key) if isinstance(holder, list) else key] = array
+def _named_ratios(channels: Channels, ratios: Mapping[str, float]) -> dict[str, float]:
+    by_group: dict[str, float] = {}
+    for layer, ratio in ratios.items():
+        group = channels.group_of(layer)
+        if group.fixed:
+            raise ValueError(f"the filters of {layer} may not leave: {group.fixed}")
+        if by_group.setdefault(group.name, ratio) != ratio:
+            raise ValueError(
+                f"{layer} got the ratio {ratio} and {group.name} {by_group[group.name]}, expected one for both: their "
+                "filters leave together"
+            )
+    return by_group

@@ -109,7 +109,13 @@ class BinaryConnect(Rule):
         if self.clip is None:
             return None
         if self.clip == "grid":
-            return self.quantizer.ends
+            try:
+                return self.quantizer.ends
+            except ValueError:
+                raise ValueError(
+                    f"BinaryConnect got clip='grid' and {self.quantizer}, whose grid follows the weights, expected a "
+                    "number or None: pass clip=1.0"
+                ) from None
         if not self.clip > 0:
             raise ValueError(f"BinaryConnect got clip={self.clip}, expected above 0, 'grid' or None")
         return -self.clip, self.clip

@@ -59,6 +59,7 @@ def compare_rules(
     drops: Sequence[float] = DROPS,
     batch_size: int = 128,
     big_batch: int = 1024,
+    big_epochs: int | None = None,
     augment: bool = False,
     progress: bool | None = None,
 ) -> Iterator[RuleEpoch]:
@@ -70,7 +71,9 @@ def compare_rules(
     Parameters
     ----------
     build_model : makes the network; must give the same initial weights every time, as with a fixed `rng`
-    epochs : passes over the dataset under each rule; a big batch takes fewer steps
+    epochs : passes over the dataset under each rule
+    big_epochs : passes under "sr-big", by default the same; a big batch takes fewer steps in a pass, and in a training
+        of few passes that costs more than its quieter gradient brings
     seed : order of the images, augmentation and the draws of stochastic rounding
     rules : of "float", "bc", "sr", "sr-big" (SR with `big_batch`), "r"
     drops : shares of the epochs after which the rate falls
@@ -95,8 +98,9 @@ def compare_rules(
     unknown = [rule for rule in rules if rule not in RULES]
     if unknown:
         raise ValueError(f"found rules {unknown}, expected some of {', '.join(RULES)}")
-    schedule = MultiStep(lr, tuple(epochs * drop for drop in drops))
     for rule in rules:
+        big = rule == "sr-big"
+        passes = big_epochs if big and big_epochs is not None else epochs
         model = build_model()
         optimizer = make_rule(rule, Adam(model.named_parameters(), lr), quantizer or Binary(), seed)
         watched = {name: p for name, p in model.named_parameters() if is_conv_weight(name, p)}
@@ -104,10 +108,10 @@ def compare_rules(
         for record in train(
             model,
             dataset,
-            epochs=epochs,
+            epochs=passes,
             optimizer=optimizer,
-            schedule=schedule,
-            batch_size=big_batch if rule == "sr-big" else batch_size,
+            schedule=MultiStep(lr, tuple(passes * drop for drop in drops)),
+            batch_size=big_batch if big else batch_size,
             validation=validation,
             seed=seed,
             augment=augment,

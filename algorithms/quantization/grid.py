@@ -34,7 +34,7 @@ class Format:
     @property
     def spacing(self) -> Scale:
         """Δ, the distance of neighbouring values: one number, or one for each filter, shaped to broadcast."""
-        raise NotImplementedError
+        raise ValueError(f"found {self} without a weight, expected one to measure its scale on: call .fit(weight)")
 
     @property
     def lowest(self) -> int:
@@ -64,7 +64,8 @@ class Format:
     @property
     def ends(self) -> tuple[Any, Any]:
         """The smallest and the largest value; of every filter where scales differ."""
-        return (self.lowest - self.offset) * self.spacing, (self.highest - self.offset) * self.spacing
+        spacing = self.spacing
+        return (self.lowest - self.offset) * spacing, (self.highest - self.offset) * spacing
 
     @property
     def grid(self) -> Array:

@@ -76,7 +76,7 @@ def use(backend: str | None = None, conv: str | None = None) -> Choice:
     backend : "numba" or "numpy", optional
         Compiled kernels, or their NumPy twins. None leaves it as it is.
     conv : "fast" or "exact", optional
-        ``"fast"`` lets the chooser take Winograd, whose rounding differs by about 5e-6 of the largest output;
+        ``"fast"`` lets the chooser take Winograd, whose rounding differs by about 1e-5 of the largest output;
         ``"exact"`` keeps to the direct sum. None leaves it as it is.
 
     Raises

@@ -27,20 +27,28 @@ def output_size(size: int, kernel: int, stride: int, padding: int) -> int:
     return (size + 2 * padding - kernel) // stride + 1
 
 
-def windows(x: Array, kernel: Pair, stride: Pair, padding: Pair) -> Array:
-    """Return the view of padded `x` under the kernel at each output pixel, (N, OH, OW, C, KH, KW)."""
+def columns(x: Array, kernel: Pair, stride: Pair, padding: Pair, groups: int) -> Array:
+    """Return what the kernel sees at each output pixel, (G, N·OH·OW, KH·KW·C/G): the classic im2col."""
     padded = np.pad(x, ((0, 0), (padding[0], padding[0]), (padding[1], padding[1]), (0, 0)))
-    return sliding_window_view(padded, kernel, axis=(1, 2))[:, :: stride[0], :: stride[1]]
+    view = sliding_window_view(padded, kernel, axis=(1, 2))[:, :: stride[0], :: stride[1]]  # (N, OH, OW, C, KH, KW)
+    n, oh, ow, channels = view.shape[:4]
+    seen = view.transpose(0, 1, 2, 4, 5, 3).reshape(n * oh * ow, kernel[0] * kernel[1], groups, channels // groups)
+    return seen.transpose(2, 0, 1, 3).reshape(groups, n * oh * ow, kernel[0] * kernel[1] * (channels // groups))
+
+
+def by_group(array: Array, groups: int) -> Array:
+    """Split the channels of an image or gradient: (N, OH, OW, O) → (G, N·OH·OW, O/G)."""
+    n, oh, ow, filters = array.shape
+    return array.reshape(n * oh * ow, groups, filters // groups).transpose(1, 0, 2)
 
 
 def forward_twin(x: Array, weight: Array, bias: Array | None, stride: Pair, padding: Pair, groups: int) -> Array:
     """Definition of `forward`: y[n,oh,ow,o] = bias[o] + Σ_{kh,kw,c} x[n,ih,iw,c] weight[o,kh,kw,c]."""
     filters, kh, kw, depth = weight.shape
-    view = windows(x, (kh, kw), stride, padding)  # (N, OH, OW, C, KH, KW)
-    n, oh, ow = view.shape[:3]
-    columns = view.reshape(n * oh * ow, groups, depth, kh, kw)
-    kernels = weight.reshape(groups, filters // groups, kh, kw, depth)
-    y = np.einsum("pgchw,gohwc->pgo", columns, kernels, optimize=True).reshape(n, oh, ow, filters)
+    oh, ow = (output_size(x.shape[1 + i], (kh, kw)[i], stride[i], padding[i]) for i in (0, 1))
+    kernels = weight.reshape(groups, filters // groups, kh * kw * depth)
+    y = columns(x, (kh, kw), stride, padding, groups) @ kernels.transpose(0, 2, 1)  # (G, N·OH·OW, O/G)
+    y = y.transpose(1, 0, 2).reshape(x.shape[0], oh, ow, filters)
     return np.ascontiguousarray(y if bias is None else y + bias)
 
 
@@ -51,13 +59,13 @@ def grad_input_twin(
     (n, height, width, channels), (ph, pw), (sh, sw) = x_shape, padding, stride
     filters, kh, kw, depth = weight.shape
     oh, ow = grad_y.shape[1:3]
-    by_group = grad_y.reshape(n * oh * ow, groups, filters // groups)
-    kernels = weight.reshape(groups, filters // groups, kh, kw, depth)
-    sent = np.einsum("pgo,gohwc->phwgc", by_group, kernels, optimize=True).reshape(n, oh, ow, kh, kw, channels)
+    kernels = weight.reshape(groups, filters // groups, kh * kw * depth)
+    sent = by_group(grad_y, groups) @ kernels  # (G, N·OH·OW, KH·KW·C/G)
+    sent = sent.reshape(groups, n, oh, ow, kh, kw, depth).transpose(1, 2, 3, 4, 5, 0, 6)
     padded = np.zeros((n, height + 2 * ph, width + 2 * pw, channels), sent.dtype)
     for i in range(kh):
         for j in range(kw):
-            padded[:, i : i + sh * oh : sh, j : j + sw * ow : sw] += sent[:, :, :, i, j]
+            padded[:, i : i + sh * oh : sh, j : j + sw * ow : sw] += sent[:, :, :, i, j].reshape(n, oh, ow, channels)
     return np.ascontiguousarray(padded[:, ph : ph + height, pw : pw + width])
 
 
@@ -65,13 +73,8 @@ def grad_weight_twin(
     x: Array, grad_y: Array, weight_shape: tuple[int, ...], stride: Pair, padding: Pair, groups: int
 ) -> Array:
     """Definition of `grad_weight`: grad_weight[o,kh,kw,c] = Σ_{n,oh,ow} grad_y[n,oh,ow,o] x[n,ih,iw,c]."""
-    filters, kh, kw, depth = weight_shape
-    view = windows(x, (kh, kw), stride, padding)  # (N, OH, OW, C, KH, KW)
-    n, oh, ow = view.shape[:3]
-    columns = view.reshape(n * oh * ow, groups, depth, kh, kw)
-    by_group = grad_y.reshape(n * oh * ow, groups, filters // groups)
-    grad = np.einsum("pgo,pgchw->gohwc", by_group, columns, optimize=True)  # (G, O/G, KH, KW, C/G)
-    return np.ascontiguousarray(grad.reshape(weight_shape))
+    seen = columns(x, (weight_shape[1], weight_shape[2]), stride, padding, groups)
+    return (by_group(grad_y, groups).transpose(0, 2, 1) @ seen).reshape(weight_shape)  # (G, O/G, KH·KW·C/G)
 
 
 # --- What the rest of the house calls ---------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .direct import RANGE_MACS, RANGES, SCRATCH_FLOATS, Geometry, copy_padded
+from .direct import RANGES, Geometry, band_rows, copy_padded
 from .jit import jit
 from .pack import blocks
 from .parallel import parallel_for
@@ -26,6 +26,20 @@ ROWS = tile_rows()
 
 
 @jit
+def sum_taps(tile, scratch, at, weight, at_weight, kernel, row, phase, stride):
+    """tile[p] += Σ_{kh,kw} scratch[pixel p moved by (kh, kw)] · weight[kh, kw], lane by lane."""
+    for kh in range(kernel[0]):
+        column, residue = kh * row, 0
+        for _kw in range(kernel[1]):
+            tile = tile_fma_lanes(tile, scratch, at + column * LANES, LANES, weight, at_weight, 0)
+            at_weight += LANES
+            column, residue = column + phase, residue + 1  # kw % stride · phase + kw // stride, without the divisions
+            if residue == stride:
+                column, residue = column + 1 - stride * phase, 0
+    return tile
+
+
+@jit
 def correlate(start, stop, x, weight, bias, y, x_size, y_size, kernel, stride, offset, y_at, band):
     """Convolve bands [start, stop) of `band` output rows with weights (blocks of 16 channels, taps, 16)."""
     height, width, channels = x_size
@@ -34,32 +48,48 @@ def correlate(start, stop, x, weight, bias, y, x_size, y_size, kernel, stride, o
     cols = (out_width - 1) * stride[1] + kernel[1]
     phase = (cols + stride[1] - 1) // stride[1]
     row = stride[1] * phase
-    scratch = np.empty((((band - 1) * stride[0] + kernel[0]) * row + ROWS) * LANES, np.float32)
+    plane = ((band - 1) * stride[0] + kernel[0]) * row * LANES
+    scratch = np.empty((channels + LANES - 1) // LANES * plane + ROWS * LANES, np.float32)
     for item in range(start, stop):
         image, first = item // bands, item % bands * band
         rows = min(band, out_height - first)
-        for block in range((channels + LANES - 1) // LANES):
-            channel = block * LANES
+        copy_padded(
+            x, image * height * width * channels, channels, x_size, first * stride[0] + offset[0], offset[1], scratch,
+            0, plane, (rows - 1) * stride[0] + kernel[0], cols, stride[1], phase,
+        )  # fmt: skip
+        for channel in range(0, channels, LANES):
             lanes = min(LANES, channels - channel)
-            copy_padded(
-                x, image * height * width * channels + channel, lanes, x_size, first * stride[0] + offset[0],
-                offset[1], scratch, 0, 0, (rows - 1) * stride[0] + kernel[0], cols, stride[1], phase,
-            )  # fmt: skip
             bias_vector = load_part(bias, channel, lanes)
             for oh in range(rows):
                 for i in range(0, out_width, ROWS):
                     ow = max(0, min(i, out_width - ROWS))  # the last tile overlaps its neighbour
+                    at = channel // LANES * plane + (oh * stride[0] * row + ow) * LANES
                     tile = tile_fill(ROWS, bias_vector)
-                    for kh in range(kernel[0]):
-                        for kw in range(kernel[1]):
-                            at = ((oh * stride[0] + kh) * row + kw % stride[1] * phase + kw // stride[1] + ow) * LANES
-                            at_weight = ((block * kernel[0] + kh) * kernel[1] + kw) * LANES
-                            tile = tile_fma_lanes(tile, scratch, at, LANES, weight, at_weight, 0)
+                    tile = sum_taps(
+                        tile, scratch, at, weight, channel * kernel[0] * kernel[1], kernel, row, phase, stride[1]
+                    )
                     to = y_at[0] + image * y_at[1] + (first + oh) * y_at[2] + ow * y_at[3] + channel
                     if lanes == LANES and out_width >= ROWS:
                         tile_store(tile, y, to, y_at[3])
                     else:
                         tile_store_part(tile, y, to, y_at[3], out_width - ow, lanes)
+
+
+@jit
+def sum_pixels(x, at_x, row_x, grad, at_grad, rows, cols):
+    """Σ_{oh,ow} x[oh, ow] · grad[oh, ow], lane by lane, in as many sums as a tile has rows."""
+    tile, rest = tile_zero(ROWS), zero()
+    for oh in range(rows):
+        at = at_x + oh * row_x
+        for _tile in range(cols // ROWS):
+            tile = tile_fma_lanes(tile, x, at, LANES, grad, at_grad, LANES)
+            at += ROWS * LANES
+            at_grad += ROWS * LANES
+        for _pixel in range(cols % ROWS):
+            rest = fma(load(x, at), load(grad, at_grad), rest)
+            at += LANES
+            at_grad += LANES
+    return tile_sum(tile) + rest
 
 
 @jit
@@ -71,51 +101,40 @@ def grad_chunks(start, stop, x, grad_y, partial, x_size, y_size, kernel, stride,
     phase = (cols + stride[1] - 1) // stride[1]
     row = stride[1] * phase
     taps, in_blocks = kernel[0] * kernel[1], (channels + LANES - 1) // LANES
-    scratch = np.empty(rows * row * LANES, np.float32)
-    scratch_y = np.empty(out_height * out_width * LANES, np.float32)
+    plane, plane_y = rows * row * LANES, out_height * out_width * LANES
+    scratch = np.empty(in_blocks * plane, np.float32)
+    scratch_y = np.empty(in_blocks * plane_y, np.float32)
     for part in range(start, stop):
-        for i in range(in_blocks * taps):
-            store(partial, (part * in_blocks * taps + i) * LANES, zero())
+        at_part = part * in_blocks * taps * LANES
+        partial[at_part : at_part + in_blocks * taps * LANES] = np.float32(0.0)
         for image in range(part * chunk, min((part + 1) * chunk, images)):
+            at, at_y = image * height * width * channels, image * out_height * out_width * channels
+            copy_padded(
+                x, at, channels, x_size, -padding[0], -padding[1], scratch, 0, plane, rows, cols, stride[1], phase
+            )
+            copy_padded(
+                grad_y, at_y, channels, y_size, 0, 0, scratch_y, 0, plane_y, out_height, out_width, 1, out_width
+            )
             for block in range(in_blocks):
-                lanes = min(LANES, channels - block * LANES)
-                copy_padded(
-                    x, image * height * width * channels + block * LANES, lanes, x_size, -padding[0], -padding[1],
-                    scratch, 0, 0, rows, cols, stride[1], phase,
-                )  # fmt: skip
-                copy_padded(
-                    grad_y, image * out_height * out_width * channels + block * LANES, lanes, y_size, 0, 0,
-                    scratch_y, 0, 0, out_height, out_width, 1, out_width,
-                )  # fmt: skip
                 for tap in range(taps):
                     kh, kw = tap // kernel[1], tap % kernel[1]
-                    tile, rest = tile_zero(ROWS), zero()
-                    for oh in range(out_height):
-                        at = ((oh * stride[0] + kh) * row + kw % stride[1] * phase + kw // stride[1]) * LANES
-                        at_y = oh * out_width * LANES
-                        for _tile in range(out_width // ROWS):
-                            tile = tile_fma_lanes(tile, scratch, at, LANES, scratch_y, at_y, LANES)
-                            at += ROWS * LANES
-                            at_y += ROWS * LANES
-                        for _pixel in range(out_width % ROWS):
-                            rest = fma(load(scratch, at), load(scratch_y, at_y), rest)
-                            at += LANES
-                            at_y += LANES
-                    to = ((part * in_blocks + block) * taps + tap) * LANES
-                    store(partial, to, load(partial, to) + (tile_sum(tile) + rest))
+                    at = block * plane + (kh * row + kw % stride[1] * phase + kw // stride[1]) * LANES
+                    to = at_part + (block * taps + tap) * LANES
+                    total = sum_pixels(
+                        scratch, at, stride[0] * row * LANES, scratch_y, block * plane_y, out_height, out_width
+                    )
+                    store(partial, to, load(partial, to) + total)
 
 
 def run(x: Array, packed: Array, bias: Array, y: Array, geometry: Geometry, groups: int) -> None:
     """Fill `y` by `correlate`: the same contract as `direct.run`, for one filter a channel."""
     n, channels = x.shape[0], x.shape[3]
-    (oh, ow), (kh, kw), (sh, sw) = geometry.y_size, geometry.kernel, geometry.stride
-    fitting = (SCRATCH_FLOATS // (((ow - 1) * sw + kw) * LANES) - kh) // sh + 1
-    band = max(1, min(fitting, oh, -(-oh * n // 8)))
+    (oh, ow), kernel = geometry.y_size, geometry.kernel
+    band = band_rows(n, geometry, blocks(channels) * LANES)
     items = n * -(-oh // band)
-    grain = max(1, -(-items // RANGES), RANGE_MACS // (16 * band * ow * channels * kh * kw))
     parallel_for(
-        correlate, items, grain, x.reshape(-1), packed, bias, y.reshape(-1), x.shape[1:], (oh, ow, channels),
-        (kh, kw), (sh, sw), geometry.offset, geometry.y_at, band,
+        correlate, items, max(1, -(-items // RANGES)), x.reshape(-1), packed, bias, y.reshape(-1), x.shape[1:],
+        (oh, ow, channels), kernel, geometry.stride, geometry.offset, geometry.y_at, band,
     )  # fmt: skip
 
 

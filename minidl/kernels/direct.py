@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .jit import jit
-from .pack import blocks, pack_filters, pack_transposed
+from .pack import blocks, pack, pack_transposed
 from .parallel import parallel_for
 from .simd import LANES, load, load_part, store, zero
 from .tile import tile_fill, tile_fma, tile_rows, tile_store, tile_store_part
@@ -159,14 +159,12 @@ def forward(
     x: Array, weight: Array, bias: Array | None, stride: Pair, padding: Pair, groups: int, y: Array, run: Run = run
 ) -> None:
     """Fill `y` with the convolution; arrays are float32 and contiguous."""
-    filters, kh, kw, depth = weight.shape
+    filters, kh, kw, _ = weight.shape
     _, oh, ow, _ = y.shape
-    count = groups * blocks(filters // groups)
-    packed = np.empty(count * kh * kw * depth * LANES, np.float32)
-    parallel_for(pack_filters, count, 8, weight.reshape(-1), packed, filters // groups, kh * kw, depth)
     bias = np.zeros(filters, np.float32) if bias is None else bias
     y_at = (0, oh * ow * filters, ow * filters, filters)
-    run(x, packed, bias, y, Geometry((oh, ow), (kh, kw), stride, (-padding[0], -padding[1]), y_at), groups)
+    geometry = Geometry((oh, ow), (kh, kw), stride, (-padding[0], -padding[1]), y_at)
+    run(x, pack(weight, groups), bias, y, geometry, groups)
 
 
 def grad_input(

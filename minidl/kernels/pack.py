@@ -6,8 +6,16 @@ The input gradient's weights are transposed, flipped, and every s-th tap of them
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
 from .jit import jit
+from .parallel import parallel_for
 from .simd import LANES, load_part, store
+
+Array = NDArray[Any]
 
 
 def blocks(channels: int) -> int:
@@ -50,3 +58,12 @@ def pack_transposed(start, stop, weight, packed, filters, kernel, depth, first, 
                     source = (((group * filters + o) * kernel[0] + kh) * kernel[1] + kw) * depth + channel
                     store(packed, to, load_part(weight, source, lanes))
                     to += LANES
+
+
+def pack(weight: Array, groups: int) -> Array:
+    """Return `weight` (O, KH, KW, C/G) as the forward kernels read it; worth keeping where it does not change."""
+    filters, kh, kw, depth = weight.shape
+    count = groups * blocks(filters // groups)
+    packed = np.empty(count * kh * kw * depth * LANES, np.float32)
+    parallel_for(pack_filters, count, 8, weight.reshape(-1), packed, filters // groups, kh * kw, depth)
+    return packed

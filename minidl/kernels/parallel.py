@@ -38,6 +38,11 @@ class _Job:
             self.running += 1
             return start
 
+    def cancel(self) -> None:
+        """Let nobody claim another range."""
+        with self.lock:
+            self.next_start = self.n
+
     def leave(self, error: BaseException | None) -> None:
         """Report the end of a claimed range; an error cancels the ranges nobody has claimed yet."""
         with self.lock:
@@ -185,7 +190,12 @@ def parallel_for(kernel: Kernel, n: int, grain: int, *args: Any) -> None:
         return
     job = _Job(kernel, n, grain, args)
     _pool().call(job, helpers)
-    job.work()
-    job.finished.wait()
+    try:
+        job.work()
+        job.finished.wait()
+    except BaseException:  # Ctrl-C between two ranges: let the helpers stop after theirs
+        job.cancel()
+        raise
+    job.args = ()  # a helper that wakes late shall not keep arrays alive
     if job.error is not None:
         raise job.error

@@ -34,7 +34,7 @@ from .simd import (
 
 # --- How many rows a tile has on this host ----------------------------------------------------------------------------
 
-ROWS = {"zmm": 8, "ymm": 4, "neon": 4, "xmm": 2}  # sums fill half of 32 (zmm: a quarter) or half of 16 registers
+ROWS = {"zmm": 8, "ymm": 4, "neon": 4, "xmm": 2}  # the sums fill half of the registers (zmm: a quarter)
 
 
 @functools.cache

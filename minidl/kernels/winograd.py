@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from .direct import RANGES
 from .jit import jit
-from .pack import blocks, pack_filters, pack_transposed
+from .pack import blocks, pack, pack_transposed
 from .parallel import parallel_for
 from .simd import LANES, load_part
 from .tile import tile_fma, tile_rows, tile_store, tile_zero
@@ -87,11 +87,8 @@ def correlate(start, stop, x, u, bias, y, x_size, y_size, offset, y_at, patches,
 
 def forward(x: Array, weight: Array, bias: Array | None, padding: Pair, y: Array) -> None:
     """Fill `y` (N, OH, OW, O); arrays are float32 and contiguous."""
-    filters, _, _, depth = weight.shape
-    packed = np.empty(blocks(filters) * 9 * depth * LANES, np.float32)
-    parallel_for(pack_filters, blocks(filters), 8, weight.reshape(-1), packed, filters, 9, depth)
-    bias = np.zeros(filters, np.float32) if bias is None else bias
-    _run(x, packed, bias, y, (-padding[0], -padding[1]))
+    bias = np.zeros(weight.shape[0], np.float32) if bias is None else bias
+    run(x, transformed(pack(weight, 1), weight.shape[3]), bias, y, (-padding[0], -padding[1]))
 
 
 def grad_input(grad_y: Array, weight: Array, padding: Pair, grad_x: Array) -> None:
@@ -101,13 +98,20 @@ def grad_input(grad_y: Array, weight: Array, padding: Pair, grad_x: Array) -> No
     parallel_for(
         pack_transposed, blocks(depth), 8, weight.reshape(-1), packed, filters, (3, 3), depth, (0, 0), (1, 1)
     )  # fmt: skip
-    _run(grad_y, packed, np.zeros(depth, np.float32), grad_x, (padding[0] - 2, padding[1] - 2))
+    zeros = np.zeros(depth, np.float32)
+    run(grad_y, transformed(packed, filters), zeros, grad_x, (padding[0] - 2, padding[1] - 2))
 
 
-def _run(x: Array, packed: Array, bias: Array, y: Array, offset: Pair) -> None:
+def transformed(packed: Array, depth: int) -> Array:
+    """Return G w Gᵀ of packed weights, (36, blocks, C, 16); worth keeping where the weight does not change."""
+    u = np.empty(4 * packed.size, np.float32)
+    parallel_for(transform_filters, packed.size // (9 * depth * LANES), 2, packed, u, depth)
+    return u
+
+
+def run(x: Array, u: Array, bias: Array, y: Array, offset: Pair) -> None:
+    """Fill `y`, whose pixel (0, 0) begins at pixel `offset` of x, with the convolution of transformed weights."""
     (n, oh, ow, filters), depth = y.shape, x.shape[3]
-    u = np.empty(4 * packed.size, np.float32)  # (36, blocks, C, 16)
-    parallel_for(transform_filters, blocks(filters), 2, packed, u, depth)
     patches = (-(-oh // 4), -(-ow // 4))
     total = n * patches[0] * patches[1]
     block = block_patches(depth, filters, total)

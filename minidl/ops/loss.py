@@ -32,6 +32,8 @@ def cross_entropy(
     >>> cross_entropy(np.zeros((4, 10), np.float32), np.arange(4)).item()  # doctest: +ELLIPSIS
     2.302585...
     """
+    if not 0 <= label_smoothing <= 1:
+        raise ValueError(f"cross_entropy got label_smoothing={label_smoothing}, expected 0 <= label_smoothing <= 1")
     logits = as_tensor(logits)
     labels = _check_labels(labels, logits.shape)
     log_p = log_softmax(logits)  # (N, K)

@@ -76,6 +76,9 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         raise ValueError(
             f"linear got x {x.shape} and weight {weight.shape}, expected (N, C) and (O, C): flatten x, or check in_features"
         )
-    if bias is not None and as_tensor(bias).shape != weight.shape[:1]:
+    if bias is None:
+        return Linear()(x, weight)
+    bias = as_tensor(bias)
+    if bias.shape != weight.shape[:1]:
         raise ValueError(f"linear got a bias of shape {bias.shape}, expected {weight.shape[:1]}, one number per output")
-    return Linear()(x, weight) if bias is None else Linear()(x, weight, as_tensor(bias))
+    return Linear()(x, weight, bias)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from minidl.autograd.function import Function
@@ -40,10 +42,14 @@ class Max(Function):  # y = max x; equal maxima share the gradient equally
         return (reshape(grad_y, kept) * Tensor.wrap(share.astype(x.dtype, copy=False)),)
 
 
+def _reduced(shape: Shape, axis: Axes) -> set[int]:
+    axes = range(len(shape)) if axis is None else np.atleast_1d(axis).tolist()
+    return {a % len(shape) for a in axes}
+
+
 def _kept_shape(shape: Shape, axis: Axes) -> Shape:
     """The shape after a reduction with keepdims."""
-    axes = range(len(shape)) if axis is None else np.atleast_1d(axis).tolist()
-    reduced = {a % len(shape) for a in axes}
+    reduced = _reduced(shape, axis)
     return tuple(1 if i in reduced else n for i, n in enumerate(shape))
 
 
@@ -55,7 +61,9 @@ def sum(x: Tensor, axis: Axes = None, keepdims: bool = False) -> Tensor:
 def mean(x: Tensor, axis: Axes = None, keepdims: bool = False) -> Tensor:
     """Mean over `axis` (an int, a tuple, or None for all)."""
     x = as_tensor(x)
-    count = x.size // int(np.prod(_kept_shape(x.shape, axis)))
+    count = math.prod(x.shape[a] for a in _reduced(x.shape, axis))
+    if count == 0:
+        raise ValueError(f"mean got no elements along axis {axis} of shape {x.shape}, expected one or more")
     return sum(x, axis, keepdims) * (1.0 / count)
 
 

@@ -180,6 +180,8 @@ def getitem(x: Tensor, index: Any) -> Tensor:
 
 def concatenate(xs: Sequence[Tensor], axis: int = -1) -> Tensor:
     """Join along one axis, by default the channels."""
+    if not xs:
+        raise ValueError("concatenate got no Tensors, expected one or more")
     return Concatenate(axis)(*[as_tensor(x) for x in xs])
 
 

@@ -1,0 +1,164 @@
+"""A private copy of a network that can be moved to any point of a slice: θ(c) = θ* + Σ_i c_i · direction_i.
+
+Every point is built from the centre anew, never from the last point, so that no rounding adds up.  What happens to the
+statistics of batch norm on the way is one of four named choices; which points to visit is `scan.py`.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from algorithms.landscape.shortcuts import Folded, LinearFirst, find_first, find_folds
+from minidl import Tensor, no_grad
+from minidl.nn import BatchNorm1d, BatchNorm2d, Module
+from minidl.training import is_right, sample_losses
+from minidl.types import Array
+
+BatchNormMode: TypeAlias = Literal["frozen", "interpolated", "recalibrated", "batch"]
+MODES = ("frozen", "interpolated", "recalibrated", "batch")
+
+
+class Slice:
+    """What evaluates points; it can be pickled to another process.
+
+    Parameters
+    ----------
+    model : the centre; it is copied, never touched
+    directions : D dicts of arrays by the names of parameters or buffers
+    bn : where batch norm takes mean and variance from
+
+        ============== =========================================================================================
+        "frozen"       the centre's running statistics, whatever the directions say of them (the paper's way)
+        "interpolated" running statistics moved along the directions like weights (between two checkpoints)
+        "recalibrated" measured at every point on the images `calibration`
+        "batch"        measured at every point on the very images that are evaluated
+        ============== =========================================================================================
+    calibration : (N, H, W, C) normalized images, for "recalibrated"
+    fast : fold batch norm into the layer before it and use that the first layer is linear; same numbers up to rounding
+    input_shape : (H, W, C), for `fast`
+    """
+
+    def __init__(
+        self,
+        model: Module,
+        directions: Sequence[Mapping[str, Array]],
+        bn: BatchNormMode = "frozen",
+        calibration: Array | None = None,
+        fast: bool = False,
+        input_shape: tuple[int, ...] = (),
+    ) -> None:
+        if bn not in MODES:
+            raise ValueError(f"bn is {bn!r}, expected one of {', '.join(map(repr, MODES))}")
+        if bn == "recalibrated" and calibration is None:
+            raise ValueError("bn='recalibrated' got no images, expected some to measure on: pass calibration")
+        self.model = copy.deepcopy(model)
+        self.bn, self.calibration = bn, calibration
+        self.norms = [m for m in self.model.modules() if isinstance(m, (BatchNorm1d, BatchNorm2d))]
+        parameters = {name: p.data for name, p in self.model.named_parameters()}
+        live = parameters | dict(self.model.named_buffers())
+        for direction in directions:
+            _check_fit(live, direction)
+        steps = {
+            name: [(i, d[name]) for i, d in enumerate(directions) if name in d and d[name].any()]
+            for name in (live if bn == "interpolated" else parameters)
+        }
+        for i in range(len(directions)):
+            if not any(i == j for moves in steps.values() for j, _ in moves):
+                raise ValueError(
+                    f"direction {i} moves nothing of this network with bn={bn!r}, expected one that is not zero: are "
+                    "the two states that it joins the same?"
+                )
+        can_fold = fast and bn in ("frozen", "interpolated")
+        self.folds: list[Folded] = find_folds(self.model, input_shape) if can_fold else []
+        folded = {id(fold.layer.weight.data) for fold in self.folds}
+        self.first: LinearFirst | None = find_first(self.model, input_shape, directions, folded) if fast else None
+        self.parts = [
+            (live[name], live[name].copy(), moves)
+            for name, moves in steps.items()
+            if moves or id(live[name]) in folded
+        ]
+        for fold in self.folds:  # only now, so that the bias that a fold adds is no part of the slice
+            fold.prepare()
+
+    def to(self, point: Array) -> Module:
+        """Move the copy to θ(point) and return it, in evaluation mode but for what `bn` asks for."""
+        for live, centre, moves in self.parts:
+            live[...] = centre
+            for i, step in moves:
+                if point[i] != 0:
+                    live += live.dtype.type(point[i]) * step
+        for fold in self.folds:
+            fold.apply()
+        if self.first is not None:
+            self.first.point = point
+        self.model.eval()
+        if self.bn == "recalibrated":
+            self._recalibrate()
+        if self.bn == "batch":
+            self._use_batch_statistics(momentum=0.0)
+        return self.model
+
+    def losses(self, point: Array, x: Array, labels: Array) -> tuple[Array, Array]:
+        """Loss in float64 and whether the answer is right, of each image, at one point: both (N,)."""
+        with no_grad(), np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # NaN is an answer
+            logits = self.to(point)(Tensor.wrap(x.astype(self.dtype, copy=False))).numpy()
+            return sample_losses(logits, labels), is_right(logits, labels)
+
+    def measure(self, points: Array, x: Array, labels: Array) -> Array:
+        """Return the sums over the images that a `Tally` adds up, for K points: (5, K)."""
+        if self.first is not None:
+            self.first.forget()
+        centre, _ = self.losses(np.zeros(points.shape[1]), x, labels)
+        sums = np.empty((5, len(points)))
+        with np.errstate(over="ignore", invalid="ignore"):
+            for k, point in enumerate(points):
+                losses, right = self.losses(point, x, labels)
+                away = losses - centre
+                sums[:, k] = losses.sum(), np.vdot(losses, losses), right.sum(), away.sum(), np.vdot(away, away)
+        return sums
+
+    @property
+    def dtype(self) -> np.dtype:
+        """What the network computes in."""
+        return next((p.dtype for p in self.model.parameters()), np.dtype(np.float32))
+
+    def _recalibrate(self) -> None:
+        """Give batch norm the mean and variance of all calibration images at once."""
+        assert self.calibration is not None
+        for norm in self.norms:  # from 0, so that nothing of the last point remains, not even its rounding
+            norm.running_mean[...] = norm.running_var[...] = 0
+        self._use_batch_statistics(momentum=1.0)
+        self.model(Tensor.wrap(self.calibration.astype(self.dtype, copy=False)))
+        self.model.eval()
+
+    def _use_batch_statistics(self, momentum: float) -> None:
+        for norm in self.norms:
+            norm.training, norm.momentum = True, momentum
+
+
+def moved(model: Module, directions: Sequence[Mapping[str, Array]], point: Sequence[float]) -> Module:
+    """Return a copy of the network at θ* + Σ_i point_i · direction_i, in evaluation mode; buffers move along.
+
+    Examples
+    --------
+    >>> from minidl import nn
+    >>> net = nn.Linear(2, 1, rng=0)
+    >>> step = {"weight": np.ones((1, 2), np.float32)}
+    >>> (moved(net, [step], [0.5]).weight.data - net.weight.data).tolist()
+    [[0.5, 0.5]]
+    """
+    return Slice(model, directions, "interpolated").to(np.asarray(point, np.float64))
+
+
+def _check_fit(live: Mapping[str, Array], direction: Mapping[str, Array]) -> None:
+    for name, step in direction.items():
+        if name not in live or live[name].shape != step.shape:
+            found = f"found {live[name].shape} there" if name in live else "found nothing of that name there"
+            raise ValueError(
+                f"the direction's {name} {step.shape} does not fit this network, {found}, expected one made for it: "
+                "was it drawn for another architecture?"
+            )

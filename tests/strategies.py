@@ -52,6 +52,8 @@ def values(kind, shape, rng):
 
 def laid_out(array, layout):
     """Return the same numbers in another memory layout: equal to `array`, usually not contiguous."""
+    if array.ndim == 0:
+        return array.copy()
     if layout == "permuted":  # axes stored in reverse order, as after a transpose
         return np.ascontiguousarray(array.T).T
     if layout == "sliced":  # every second element of a wider array
@@ -61,7 +63,7 @@ def laid_out(array, layout):
     if layout == "reversed":  # negative strides
         flip = (slice(None, None, -1),) * array.ndim
         return array[flip].copy()[flip]
-    if layout == "repeated" and array.ndim and array.shape[0] == 1:  # an axis of stride 0
+    if layout == "repeated" and array.shape[0] == 1:  # an axis of stride 0
         return np.broadcast_to(array[0], array.shape)
     return array.copy()
 
@@ -80,7 +82,7 @@ def windows(draw, max_kernel=3, max_padding=2, half_padding=False):
 
 @st.composite
 def conv_shapes(draw):
-    """Draw (x shape, weight shape, options) of a convolution: groups from 1 to depthwise, with channel multipliers."""
+    """Draw (x shape, weight shape, options) of a convolution: groups from 1 to depthwise, several filters to each."""
     (h, w), kernel, stride, padding = draw(windows())
     groups, depth, per_group = draw(st.integers(1, 3)), draw(st.integers(1, 2)), draw(st.integers(1, 2))
     x, weight = (draw(st.integers(1, 2)), h, w, groups * depth), (groups * per_group, *kernel, depth)
@@ -97,7 +99,7 @@ def axes_of(draw, ndim):
 
 @st.composite
 def indices_of(draw, shape):
-    """Draw an index for an array of `shape`: integers, slices of either direction, new axes, masks, repeated indices."""
+    """Draw an index for an array of `shape`: integers, slices of either direction, new axes, masks, repetitions."""
     kind = draw(st.sampled_from(["basic", "mask", "integers"]))
     rng = np.random.default_rng(draw(seeds))
     if kind == "mask":
@@ -107,4 +109,4 @@ def indices_of(draw, shape):
     step = st.sampled_from([-2, -1, 1, 2])
     parts = [draw(st.one_of(st.integers(-n, n - 1), st.builds(slice, st.none(), st.none(), step))) for n in shape]
     kept = tuple(parts[: draw(st.integers(1, len(shape)))])
-    return draw(st.sampled_from([kept, (*kept, None), (..., *kept[:0]), kept[0]]))
+    return draw(st.sampled_from([kept, (*kept, None), (None, ..., kept[-1]) if len(kept) == 1 else (...,), kept[0]]))

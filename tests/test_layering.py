@@ -65,7 +65,7 @@ def is_ours(dotted):
 
 def room_of(dotted):
     """The room of a dotted name inside minidl."""
-    part = (dotted.split(".") + ["__init__"])[1]
+    part = [*dotted.split("."), "__init__"][1]
     return "engine" if part in ("tensor", "autograd") else part
 
 
@@ -88,7 +88,9 @@ REACHES_IN = {
 algorithm_files = pytest.mark.parametrize(
     "path",
     [
-        pytest.param(p, marks=pytest.mark.xfail(strict=True, reason="not a public name")) if relative(p) in REACHES_IN else p
+        pytest.param(p, marks=pytest.mark.xfail(strict=True, reason="not a public name"))
+        if relative(p) in REACHES_IN
+        else p
         for p in FILES
         if relative(p).startswith("algorithms/")
     ],
@@ -102,7 +104,8 @@ def test_the_reader_of_imports_sees_all_forms(tmp_path, monkeypatch):
     folder = tmp_path / "minidl" / "nn" / "models"
     folder.mkdir(parents=True)
     (tmp_path / "minidl" / "ops").mkdir()
-    source = "import numpy as np\nfrom minidl import ops\nfrom ..module import M\ndef f():\n    from . import vgg\n    import minidl.data.idx"
+    source = "import numpy as np\nfrom minidl import ops\nfrom ..module import M\n"
+    source += "def f():\n    from . import vgg\n    import minidl.data.idx\n"
     (folder / "vgg.py").write_text(source)
     found = set(imported_modules(folder / "vgg.py"))
     assert found == {"numpy", "minidl.ops", "minidl.nn.module", "minidl.nn.models.vgg", "minidl.data.idx"}
@@ -140,7 +143,7 @@ def test_chapters_use_public_names_of_minidl_and_never_one_another(path):
 
 
 def is_public(module, name):
-    """Whether a package of minidl that its users know lists the name in its `__all__`; `types` and `rng` are free for all."""
+    """Whether a package of minidl lists the name in its `__all__`; `types` and `rng` are free for all."""
     if module.removeprefix("minidl.") in FREE:
         return True
     parts = module.split(".")
@@ -151,7 +154,9 @@ def is_public(module, name):
 
 def exported(module):
     """The names that a package offers: its `__all__`, and its sub-packages that it opens on demand."""
-    return set(getattr(importlib.import_module(module), "__all__", ())) | ({"autograd"} if module == "minidl" else set())
+    return set(getattr(importlib.import_module(module), "__all__", ())) | (
+        {"autograd"} if module == "minidl" else set()
+    )
 
 
 @visual_files
@@ -168,7 +173,9 @@ def test_no_star_imports_and_no_prints_in_libraries(path):
     assert stars == []
     if relative(path).startswith(("minidl/cli", "minidl/commands/", "minidl/__main__", "visual/report")):
         return
-    calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id == "print"]
+    calls = [
+        n for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id == "print"
+    ]
     assert [n.lineno for n in calls] == [], f"{relative(path)} prints"
 
 

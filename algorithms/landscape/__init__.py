@@ -3,16 +3,19 @@
 Facts and notation follow Li, Xu, Taylor, Studer and Goldstein, "Visualizing the Loss Landscape of Neural Nets", 2018.
 """
 
-from algorithms.landscape.curvature import Extremes, hessian_extremes
+from algorithms.landscape.curvature import Estimate, Extremes, hessian_extremes, hessian_trace, slice_curvature
+from algorithms.landscape.derivatives import gradient, hessian_times
 from algorithms.landscape.directions import Direction, between, cosine, normalize, random_direction
 from algorithms.landscape.scan import scan
 from algorithms.landscape.slice import moved
+from algorithms.landscape.spans import Span, through
 from algorithms.landscape.surface import Surface, interpolate, line, plane
 from algorithms.landscape.tally import Scan
-from algorithms.landscape.trajectory import Trajectory, trajectory
+from algorithms.landscape.trajectory import Trajectory, project, random_walk_explained, trajectory
 from algorithms.landscape.workers import workers
 
 __all__ = [
-    "Direction", "Extremes", "Scan", "Surface", "Trajectory", "between", "cosine", "hessian_extremes", "interpolate",
-    "line", "moved", "normalize", "plane", "random_direction", "scan", "trajectory", "workers",
+    "Direction", "Estimate", "Extremes", "Scan", "Span", "Surface", "Trajectory", "between", "cosine", "gradient",
+    "hessian_extremes", "hessian_times", "hessian_trace", "interpolate", "line", "moved", "normalize", "plane", "project",
+    "random_direction", "random_walk_explained", "scan", "slice_curvature", "through", "trajectory", "workers",
 ]  # fmt: skip

@@ -32,12 +32,12 @@ def weights_of(model: Module, only: Collection[str] | None = None, ignore_1d: bo
         if (p.ndim > 1 or not ignore_1d) and (only is None or any(f"{name}.".startswith(f"{o}.") for o in only))
     }
     if not found:
-        raise ValueError(f"no parameter of the network begins with {only}, expected names such as those of state_dict()")
+        raise ValueError(f"found no parameter in {only}, expected names of layers, such as those in state_dict()")
     return found
 
 
 def gradient(model: Module, dataset: Dataset, batch_size: int = 250, ignore_1d: bool = True) -> Direction:
-    """Return the gradient of the mean loss: the direction in which it rises fastest.
+    """Differentiate the mean loss: the direction in which it rises fastest.
 
     Examples
     --------

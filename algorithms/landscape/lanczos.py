@@ -25,7 +25,7 @@ class Ends:
     residuals : (2,) ‖H v - θ v‖; an eigenvalue lies within this distance of each value
     vectors : (2, P) of length 1, largest entry positive
     products : how many were spent
-    converged : whether both residuals are below the tolerance
+    converged : whether both residuals are below the tolerance; False, and all else NaN, if the matrix is not finite
     """
 
     values: Array
@@ -62,12 +62,15 @@ def lanczos(times: Callable[[Array], Array], start: Array, tolerance: float = 1e
         for _ in range(2):  # twice is enough
             w = w - (basis[: k + 1] @ w) @ basis[: k + 1]
         beside.append(float(np.linalg.norm(w)))
+        if not np.isfinite(diagonal[-1] + beside[-1]):
+            nan = np.full(2, np.nan)
+            return Ends(nan, nan, np.full((2, len(start)), np.nan, start.dtype), k + 1, converged=False)
         values, small = np.linalg.eigh(np.diag(diagonal) + np.diag(beside[:-1], 1) + np.diag(beside[:-1], -1))
         ends, scale = [0, -1], float(np.abs(values).max())
         residuals = beside[-1] * np.abs(small[-1, ends])
         converged = bool((residuals <= tolerance * scale).all())
         invariant = beside[-1] <= 10 * np.finfo(start.dtype).eps * scale  # nothing new can be reached
-        if (converged and k > 0) or invariant or k + 1 == limit or not np.isfinite(scale):
+        if (converged and k > 0) or invariant or k + 1 == limit:
             break
         basis[k + 1] = w / beside[-1]
     vectors = small[:, ends].T @ basis[: k + 1]  # (2, P)

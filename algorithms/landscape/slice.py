@@ -72,8 +72,8 @@ class Slice:
                     f"direction {i} moves nothing of this network with bn={bn!r}, expected one that is not zero: are "
                     "the two states that it joins the same?"
                 )
-        can_fold = fast and bn in ("frozen", "interpolated")
-        self.folds: list[Folded] = find_folds(self.model, input_shape) if can_fold else []
+        fast = fast and bn in ("frozen", "interpolated")  # statistics that are measured come between layers
+        self.folds: list[Folded] = find_folds(self.model, input_shape) if fast else []
         folded = {id(fold.layer.weight.data) for fold in self.folds}
         self.first: LinearFirst | None = find_first(self.model, input_shape, directions, folded) if fast else None
         self.parts = [

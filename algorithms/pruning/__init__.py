@@ -7,9 +7,10 @@ from algorithms.pruning.activations import IMAGE_CRITERIA, image_scores
 from algorithms.pruning.channels import Channels, Group, find_channels
 from algorithms.pruning.criteria import CRITERIA
 from algorithms.pruning.plan import Plan, plan, removed_count
+from algorithms.pruning.presets import PRESETS, Preset, preset
 from algorithms.pruning.sensitivity import Sensitivity, sensitivity, suggest_ratios
 
 __all__ = [
-    "CRITERIA", "IMAGE_CRITERIA", "Channels", "Group", "Plan", "Sensitivity", "find_channels", "image_scores", "plan",
-    "removed_count", "sensitivity", "suggest_ratios",
+    "CRITERIA", "IMAGE_CRITERIA", "PRESETS", "Channels", "Group", "Plan", "Preset", "Sensitivity", "find_channels",
+    "image_scores", "plan", "preset", "removed_count", "sensitivity", "suggest_ratios",
 ]  # fmt: skip

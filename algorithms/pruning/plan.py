@@ -49,8 +49,8 @@ def plan(
     input_shape : (H, W, C) of one image
     ratios : share of filters to remove, of every group that may be pruned or by the name of a layer in the group; the
         number removed is ceil(ratio · n), as in the paper
-    criterion : "l1", "l2", "geometric-median", "gamma" (batch-norm scale), "random", "largest", or scores by layer, such
-        as `image_scores` gives; the smallest leave, of equal ones the first
+    criterion : "l1", "l2", "geometric-median", "gamma" (batch-norm scale), "random", "largest", or scores by layer,
+        such as `image_scores` gives; the smallest leave, of equal ones the first
     strategy : "independent" scores a filter by all its weights, "greedy" leaves out those that read channels already
         removed (section 3.3 of the paper)
     skip : layers whose group stays whole
@@ -114,7 +114,7 @@ class Plan:
         return shrink(model, self.channels, self.gone)
 
     def apply_optimizer(self, optimizer: O, pruned: Module) -> O:
-        """Copy `optimizer` so that it moves the `pruned` network and remembers what concerns the filters that stayed."""
+        """Copy `optimizer` so that it moves the `pruned` network and remembers what concerns filters that stayed."""
         return shrink_optimizer(optimizer, pruned, self.channels, self.gone)
 
     def kept(self, layer: str) -> Array:

@@ -94,7 +94,7 @@ def _elementwise(the: Labeller, node: Node) -> Array:
     for i in wide[1:]:
         the.unite(labels, the.of_input(node, i), f"{node.op} joins them")
     for x in sources:
-        if not x.batched and x.shape and x.shape[-1] == len(labels) > 1:
+        if not x.batched and x.shape[-1:] == labels.shape and (len(labels) > 1 or x.op != "constant"):
             the.own(x, -1, labels)
     return labels
 

@@ -95,8 +95,8 @@ class Ranking:
             scores = np.asarray(self.criterion[layer], np.float64)
         if scores.shape != self.arrays[name].shape[:1] or not np.isfinite(scores).all():
             raise ValueError(
-                f"the scores of {layer} are {scores.shape}, {np.sum(~np.isfinite(scores))} of them not finite, expected "
-                f"{len(self.arrays[name])} finite numbers, one for each filter: has the training diverged?"
+                f"the scores of {layer} are {scores.shape}, {np.sum(~np.isfinite(scores))} of them not finite, "
+                f"expected {len(self.arrays[name])} finite numbers, one for each filter: has the training diverged?"
             )
         return scores
 

@@ -99,7 +99,8 @@ class BinaryConnect(Rule):
 
     def load_state_dict(self, state: Mapping[str, Array]) -> None:
         super().load_state_dict(state)
-        for name in self.quantized:
+        for name, real in self.real.items():
+            real[...] = state[f"real/{name}"]
             self.quantize(name, self.stochastic)
 
     def __repr__(self) -> str:

@@ -160,7 +160,7 @@ class Format:
         if x.dtype not in (np.float32, np.float64):
             raise ValueError(f"found {x.dtype} to round, expected float32 or float64: convert it with .astype")
         spacing = self.spacing
-        if isinstance(spacing, float) and math.frexp(spacing)[0] == 0.5:
+        if isinstance(spacing, int | float) and math.frexp(spacing)[0] == 0.5:
             return np.ascontiguousarray(x), 1 / spacing
         return np.ascontiguousarray(x / np.asarray(spacing, x.dtype)), 1.0
 

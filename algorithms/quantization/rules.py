@@ -105,7 +105,7 @@ class Rule:
     # -- state -------------------------------------------------------------------------------------------------
 
     def own_state(self) -> dict[str, Array]:
-        """Return what this rule adds to its optimizer's state: the arrays themselves."""
+        """Return what this rule adds to its optimizer's state."""
         return {}
 
     def state_dict(self) -> dict[str, Array]:
@@ -119,8 +119,6 @@ class Rule:
         check_state(self.state_dict(), state)
         names = [name for name in state if name.startswith("optimizer/")]
         self.optimizer.load_state_dict({name.removeprefix("optimizer/"): state[name] for name in names})
-        for name, array in self.own_state().items():
-            array[...] = state[name]
         self.steps = int(state["steps"])
 
     def zero_grad(self) -> None:
@@ -168,7 +166,7 @@ class Rounding(Rule):
     def load_state_dict(self, state: Mapping[str, Array]) -> None:
         super().load_state_dict(state)
         for name, format in self.formats.items():
-            self.formats[name] = format.with_scale(state[f"scale/{name}"])
+            self.formats[name] = format.with_scale(state[f"scale/{name}"].copy())
 
 
 class StochasticRounding(Rounding):

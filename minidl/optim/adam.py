@@ -38,9 +38,7 @@ def adam(
     scale = np.sqrt(square)
     scale /= math.sqrt(1 - beta2**steps)
     scale += eps
-    np.divide(mean, scale, out=scale)
-    scale *= lr / (1 - beta1**steps)
-    weight -= scale
+    weight -= lr / (1 - beta1**steps) * mean / scale
 
 
 class Adam(Optimizer):

@@ -100,7 +100,7 @@ class Run:
             with replacing(path) as file:
                 file.write(json.dumps(self.config, indent=2).encode() + b"\n")
             return
-        found = json.loads(path.read_text())
+        found = _parse(path, path.read_text())
         for key in self.config | found:
             if found.get(key) != self.config.get(key):
                 raise TrainingError(
@@ -141,7 +141,7 @@ def history(folder: StrPath) -> list[Epoch]:
     if not path.exists():
         raise TrainingError(f"found no run in {folder}, expected {path}: train with run={str(folder)!r} first")
     seconds = _read_seconds(Path(folder))
-    return [Epoch(**line, seconds=seconds.get(line["epoch"], math.nan)) for line in _read_lines(path)]
+    return [Epoch(**line, seconds=seconds.get(line["epoch"], math.nan)) for line in _read_json_lines(path)]
 
 
 def _metrics(record: Epoch) -> dict[str, Any]:
@@ -159,12 +159,26 @@ def _timing(record: Epoch) -> dict[str, Any]:
 
 def _read_seconds(folder: Path) -> dict[int, float]:
     path = folder / "timing.jsonl"
-    lines = _read_lines(path) if path.exists() else []
+    lines = _read_json_lines(path) if path.exists() else []
     return {line["epoch"]: line["seconds"] for line in lines if line["seconds"] is not None}
 
 
-def _read_lines(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text().splitlines()]
+def _read_json_lines(path: Path) -> list[dict[str, Any]]:
+    return [_parse(path, line) for line in path.read_text().splitlines()]
+
+
+def _parse(path: Path, text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise TrainingError(
+            f"{path} is damaged ({error}), expected JSON as a run wrote it: restore or remove it"
+        ) from None
+    if not isinstance(value, dict):
+        raise TrainingError(
+            f"{path} holds a {type(value).__name__}, expected JSON objects as a run wrote them: remove it"
+        )
+    return value
 
 
 def _write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:

@@ -122,7 +122,7 @@ def test_second_backward_on_a_freed_graph_says_so(first):
     x = leaf([1.0])
     y = (x * x).sum()
     y.backward() if first == "backward" else minidl.grad(y, x)
-    with pytest.raises(RuntimeError, match="already freed at .* by an earlier backward.*retain_graph=True"):
+    with pytest.raises(RuntimeError, match=r"already freed at .* by an earlier backward.*retain_graph=True"):
         y.backward()
 
 

@@ -115,7 +115,7 @@ def test_recording_sees_every_operation_once_in_order_and_only_inside():
 
 
 def test_mixed_dtypes_are_refused_by_name():
-    with pytest.raises(TypeError, match="mul got float32 and float64, expected one dtype: .*astype"):
+    with pytest.raises(TypeError, match=r"mul got float32 and float64, expected one dtype: .*astype"):
         Tensor(np.ones(2, np.float32)) * Tensor(np.ones(2))
     with pytest.raises(TypeError, match="conv2d got float32 and float64"):
         minidl.ops.conv2d(np.ones((1, 3, 3, 1), np.float32), np.ones((1, 2, 2, 1)))

@@ -90,7 +90,9 @@ def test_no_reference_cycles(no_collector, use):
 
 
 def test_a_training_step_leaves_nothing_for_the_collector(no_collector):
-    net = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1, rng=0), nn.BatchNorm2d(2), nn.ReLU(), nn.Flatten(), nn.Linear(32, 3, rng=1))
+    net = nn.Sequential(
+        nn.Conv2d(1, 2, 3, padding=1, rng=0), nn.BatchNorm2d(2), nn.ReLU(), nn.Flatten(), nn.Linear(32, 3, rng=1)
+    )
     x, labels = np.ones((2, 4, 4, 1), np.float32), np.array([0, 2])
 
     def step():

@@ -22,7 +22,9 @@ def test_arrays_keep_their_dtype_and_python_floats_are_float32(dtype):
     assert Tensor([1, 2]).dtype == np.int64 and Tensor([True]).dtype == bool
 
 
-@pytest.mark.parametrize("wrong", [np.ones(2, np.float16), np.ones(2, np.longdouble), [1j], object(), "a", None, [None]])
+@pytest.mark.parametrize(
+    "wrong", [np.ones(2, np.float16), np.ones(2, np.longdouble), [1j], object(), "a", None, [None]]
+)
 def test_other_dtypes_are_refused_by_name(wrong):
     with pytest.raises(TypeError, match=f"found data of dtype {np.asarray(wrong).dtype}, expected float32, float64"):
         Tensor(wrong)
@@ -33,7 +35,10 @@ def test_other_dtypes_are_refused_by_name(wrong):
 @pytest.mark.parametrize("apply", OPERATORS, ids=lambda f: f.__name__)
 def test_numbers_take_the_dtype_of_the_tensor(apply, number, dtype):
     x = Tensor(np.array([1.0, -2.0], dtype), requires_grad=True)
-    for y, expected in ((apply(x, number), apply(x.data, dtype(number))), (apply(number, x), apply(dtype(number), x.data))):
+    for y, expected in (
+        (apply(x, number), apply(x.data, dtype(number))),
+        (apply(number, x), apply(dtype(number), x.data)),
+    ):
         assert isinstance(y, Tensor) and y.dtype == dtype
         np.testing.assert_array_equal(y.numpy(), expected)
         y.sum().backward()
@@ -62,18 +67,19 @@ def test_array_and_tensor_make_a_tensor_on_either_side(apply, shape, seed):
 
 
 def test_lists_take_the_dtype_of_the_tensor():
-    y = Tensor(np.ones(2)) + [0.1, 0.2]
+    y = ops.add(np.ones(2), [0.1, 0.2])
     assert y.dtype == np.float64
     np.testing.assert_array_equal(y.numpy(), [1.1, 1.2])
 
 
 @pytest.mark.parametrize("lose", [
-    lambda x: x * 0.5, lambda x: 0.5 + x, lambda x: x - np.float32(0.5), lambda x: x.mean(), lambda x: x + [0.5, 1.0, 2.0],
+    lambda x: x * 0.5, lambda x: 0.5 + x, lambda x: x - np.float32(0.5), lambda x: x.mean(),
+    lambda x: ops.add(x, [0.5, 1.0, 2.0]),
     lambda x: ops.where(np.array([True, False, True]), x, 0.5),
 ])  # fmt: skip
 def test_a_fraction_is_never_rounded_into_an_integer_tensor(lose):
     """0.5 taken as an int64 is 0, and Tensor([1, 2, 3]) * 0.5 would be three zeros without a word."""
-    with pytest.raises(TypeError, match="int64.*astype"):
+    with pytest.raises(TypeError, match=r"int64.*astype"):
         lose(Tensor([1, 2, 3]))
 
 
@@ -90,7 +96,18 @@ def test_operations_with_fractional_results_refuse_integers(leave):
 
 def test_operations_that_keep_integers_whole_take_them():
     x = Tensor([3, -1, 2])
-    for y in (x + 1, x * x, -x, x[::-1], x.reshape(3, 1), x.sum(), x.max(), x.abs(), ops.relu(x), ops.concatenate([x, x])):
+    for y in (
+        x + 1,
+        x * x,
+        -x,
+        x[::-1],
+        x.reshape(3, 1),
+        x.sum(),
+        x.max(),
+        x.abs(),
+        ops.relu(x),
+        ops.concatenate([x, x]),
+    ):
         assert y.dtype == np.int64
     assert x.astype(np.float32).dtype == np.float32
 
@@ -108,7 +125,7 @@ def test_only_float_leaves_can_require_a_gradient():
 
 def test_assignment_is_refused_and_the_alternatives_are_named():
     x = Tensor([1.0, 2.0])
-    with pytest.raises(TypeError, match="cannot be assigned to.*where, pad or concatenate"):
+    with pytest.raises(TypeError, match=r"cannot be assigned to.*where, pad or concatenate"):
         x[0] = 5.0
 
 

@@ -200,13 +200,15 @@ def test_few_bits_have_no_mean_bias_because_the_fraction_is_rounded_and_not_cut(
     assert abs(codes.mean() - fractions.mean()) < 6 * 0.5 / 2**8 * 0.82  # 6 sd; the mean of q(1-q) is at most 1/6
 
 
-@given(seeds, dtypes)
-def test_nearest_is_odd_and_takes_halves_away_from_zero(seed, dtype):
-    x = np.clip(numbers(seed, 200, dtype), -100, 100)
+@pytest.mark.parametrize("backend", ["numpy", pytest.param("numba", marks=needs_numba)])
+@given(seed=seeds, dtype=dtypes)
+def test_nearest_is_odd_and_takes_halves_away_from_zero(backend, seed, dtype):
+    x = np.concatenate([np.clip(numbers(seed, 200, dtype), -100, 100), np.arange(-100, 100, 0.5, dtype)])
     x = x[~np.isnan(x)]
     codes, mirrored = np.empty(len(x), np.int8), np.empty(len(x), np.int8)
-    encode_nearest(x, codes, 1, -128, 127)
-    encode_nearest(-x, mirrored, 1, -128, 127)
+    with use(backend=backend):
+        encode_nearest(x, codes, 1, -128, 127)
+        encode_nearest(-x, mirrored, 1, -128, 127)
     np.testing.assert_array_equal(codes, -mirrored)
     np.testing.assert_array_equal(codes, np.sign(x) * np.floor(np.abs(x.astype(np.float64)) + 0.5))
 

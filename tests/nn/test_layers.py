@@ -1,4 +1,4 @@
-"""Each layer is its operation with parameters: shapes, starts, modes, equality with `ops`, gradients to every parameter."""
+"""Each layer is its operation with parameters: shapes, starts, modes, equality with `ops`, gradients everywhere."""
 
 import copy
 
@@ -19,8 +19,10 @@ LAYERS = {
     "DepthwiseConv2d": (lambda: nn.DepthwiseConv2d(4, 3, padding=1, rng=0), IMAGES, (3, 6, 5, 4),
                         lambda x, w, b: ops.conv2d(x, w, b, 1, 1, 4)),
     "Linear": (lambda: nn.Linear(8, 2, rng=0), VECTORS, (3, 2), ops.linear),
-    "BatchNorm2d": (lambda: nn.BatchNorm2d(4), IMAGES, IMAGES, lambda x, w, b: ops.batch_norm(x, None, None, w, b, True)),
-    "BatchNorm1d": (lambda: nn.BatchNorm1d(8), VECTORS, VECTORS, lambda x, w, b: ops.batch_norm(x, None, None, w, b, True)),
+    "BatchNorm2d": (lambda: nn.BatchNorm2d(4), IMAGES, IMAGES,
+                    lambda x, w, b: ops.batch_norm(x, None, None, w, b, True)),
+    "BatchNorm1d": (lambda: nn.BatchNorm1d(8), VECTORS, VECTORS,
+                    lambda x, w, b: ops.batch_norm(x, None, None, w, b, True)),
     "ReLU": (nn.ReLU, IMAGES, IMAGES, lambda x, w, b: ops.relu(x)),
     "LeakyReLU": (lambda: nn.LeakyReLU(0.2), IMAGES, IMAGES, lambda x, w, b: ops.leaky_relu(x, 0.2)),
     "HardTanh": (nn.HardTanh, IMAGES, IMAGES, lambda x, w, b: ops.hardtanh(x)),
@@ -31,7 +33,8 @@ LAYERS = {
     "GlobalAvgPool2d": (nn.GlobalAvgPool2d, IMAGES, (3, 4), lambda x, w, b: ops.global_avg_pool2d(x)),
     "Flatten": (nn.Flatten, IMAGES, (3, 120), lambda x, w, b: ops.reshape(x, (3, 120))),
     "Dropout": (lambda: nn.Dropout(0.0), IMAGES, IMAGES, lambda x, w, b: x),
-    "Sequential": (lambda: nn.Sequential(nn.ReLU(), nn.Flatten()), IMAGES, (3, 120), lambda x, w, b: ops.flatten(ops.relu(x))),
+    "Sequential": (lambda: nn.Sequential(nn.ReLU(), nn.Flatten()), IMAGES, (3, 120),
+                   lambda x, w, b: ops.flatten(ops.relu(x))),
 }  # fmt: skip
 every_layer = pytest.mark.parametrize("name", LAYERS)
 
@@ -79,7 +82,8 @@ def test_state_copies_and_text(name):
 
 
 @pytest.mark.parametrize("make", [
-    lambda rng: nn.Conv2d(3, 5, 3, rng=rng), lambda rng: nn.Linear(4, 3, rng=rng), lambda rng: nn.Linear(4, 3, std=0.01, rng=rng),
+    lambda rng: nn.Conv2d(3, 5, 3, rng=rng), lambda rng: nn.Linear(4, 3, rng=rng),
+    lambda rng: nn.Linear(4, 3, std=0.01, rng=rng),
     lambda rng: nn.DepthwiseConv2d(3, 3, rng=rng),
 ])  # fmt: skip
 @given(seed=st.integers(0, 2**32 - 1))
@@ -93,7 +97,8 @@ def test_one_seed_one_start(make, seed):
 
 
 @pytest.mark.parametrize("init, variance", [
-    (nn.init.he_normal, 2 / (9 * 32)), (nn.init.he_normal_fan_out, 2 / (9 * 64)), (nn.init.glorot_uniform, 2 / (9 * 32 + 9 * 64)),
+    (nn.init.he_normal, 2 / (9 * 32)), (nn.init.he_normal_fan_out, 2 / (9 * 64)),
+    (nn.init.glorot_uniform, 2 / (9 * 32 + 9 * 64)),
     (lambda shape, rng: nn.init.normal(shape, 0.05, rng), 0.05**2),
 ])  # fmt: skip
 def test_starts_have_their_variance(init, variance):

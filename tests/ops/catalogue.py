@@ -12,10 +12,21 @@ from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
-from ops import definitions as define
-from strategies import LAYOUTS, axes_of, broadcastable, conv_shapes, indices_of, laid_out, seeds, shapes, values, windows
+from strategies import (
+    LAYOUTS,
+    axes_of,
+    broadcastable,
+    conv_shapes,
+    indices_of,
+    laid_out,
+    seeds,
+    shapes,
+    values,
+    windows,
+)
 
 from minidl import Tensor, ops
+from ops import definitions as define
 
 
 @dataclass
@@ -52,7 +63,7 @@ class Op:
 
 @st.composite
 def cases(draw, shapes, kinds, options=None):
-    """Draw a Case; `kinds` names the values of each input, or of all; `options(shapes)` is a strategy for the options."""
+    """Draw a Case; `kinds` names the values of each input, or of all; `options(shapes)` is a strategy of options."""
     drawn = draw(shapes)
     kinds = [kinds] * len(drawn) if isinstance(kinds, str) else kinds
     rng = np.random.default_rng(draw(seeds))
@@ -90,7 +101,9 @@ def join_shapes():
         axis = where % len(shape)
         return [(*shape[:axis], n, *shape[axis + 1 :]) for n in sizes], axis - len(shape) * (where % 2)
 
-    return st.tuples(shapes(max_dims=3), st.lists(st.integers(0, 3), min_size=1, max_size=3), st.integers(0, 5)).map(problem)
+    return st.tuples(shapes(max_dims=3), st.lists(st.integers(0, 3), min_size=1, max_size=3), st.integers(0, 5)).map(
+        problem
+    )
 
 
 @st.composite
@@ -111,15 +124,19 @@ def poolings(draw, kind):
     (h, w), kernel, stride, padding = draw(windows(half_padding=True))
     x = (draw(st.integers(1, 2)), h, w, draw(st.integers(1, 3)))
     options = {"kernel_size": kernel, "stride": draw(st.sampled_from([stride, None])), "padding": padding}
-    if options["stride"] is None and any((n + 2 * p - k) // k + 1 < 1 for n, p, k in zip((h, w), padding, kernel, strict=True)):
+    if options["stride"] is None and any(
+        (n + 2 * p - k) // k + 1 < 1 for n, p, k in zip((h, w), padding, kernel, strict=True)
+    ):
         options["stride"] = stride
     return draw(cases(st.just([x]), kind, lambda _: st.just(options)))
 
 
 @st.composite
 def normalizations(draw, training):
-    """Draw x (N, C) or (N, H, W, C) with three or more rows: of two, x̂ is ±1 whatever x, and its slope is nearly 0/0."""
-    rows = draw(st.one_of(st.tuples(st.integers(3, 6)), st.tuples(st.integers(3, 4), st.integers(1, 2), st.integers(1, 2))))
+    """Draw x (N, C) or (N, H, W, C) with three or more rows: of two, x̂ is ±1 whatever x, its slope nearly 0/0."""
+    rows = draw(
+        st.one_of(st.tuples(st.integers(3, 6)), st.tuples(st.integers(3, 4), st.integers(1, 2), st.integers(1, 2)))
+    )
     c = draw(st.integers(1, 3))
     rng = np.random.default_rng(draw(seeds))
     options = {"training": training, "running_mean": None, "running_var": None}
@@ -198,6 +215,7 @@ def option(name, *choices):
     return lambda _: st.sampled_from(choices).map(lambda value: {name: value})
 
 
+masks = st.fixed_dictionaries({"p": st.sampled_from([0.0, 0.3, 0.9]), "rng": seeds})
 reductions = st.sampled_from(["mean", "sum", "none"])
 pairs = broadcastable().map(list)
 anything = one(min_dims=0, min_side=0)
@@ -222,7 +240,8 @@ CATALOGUE = [
     Op("div", ops.div, cases(pairs, ["any", "nonzero"]), np.divide),
     Op("neg", ops.neg, cases(anything, "any"), np.negative),
     Op("power", ops.power, cases(anything, "nonzero", option("exponent", 0, 1, 2, 3, -1, -2)), define.power),
-    Op("power of positive", ops.power, cases(anything, "positive", option("exponent", 0.5, -0.5, 2.5, 1.0)), define.power),
+    Op("power of positive", ops.power, cases(anything, "positive", option("exponent", 0.5, -0.5, 2.5, 1.0)),
+       define.power),
     Op("exp", ops.exp, cases(anything, "any"), np.exp),
     Op("log", ops.log, cases(anything, "positive"), np.log),
     Op("abs", ops.abs, cases(anything, "nonzero"), np.abs),
@@ -243,7 +262,8 @@ CATALOGUE = [
     Op("concatenate", concatenate, concatenations(), lambda *xs, axis: np.concatenate(xs, axis)),
     Op("pad", ops.pad, cases(one(max_dims=3), "any", paddings), lambda x, widths: np.pad(x, widths)),
     Op("relu", ops.relu, cases(anything, "nonzero"), lambda x: np.maximum(x, 0)),
-    Op("leaky_relu", ops.leaky_relu, cases(anything, "nonzero", option("negative_slope", 0.01, 0.3)), define.leaky_relu),
+    Op("leaky_relu", ops.leaky_relu, cases(anything, "nonzero", option("negative_slope", 0.01, 0.3)),
+       define.leaky_relu),
     Op("hardtanh", ops.hardtanh, cases(anything, "inside and outside"), lambda x: np.clip(x, -1, 1)),
     Op("sigmoid", ops.sigmoid, cases(anything, "any"), lambda x: 1 / (1 + np.exp(-x))),
     Op("tanh", ops.tanh, cases(anything, "any"), np.tanh),
@@ -256,8 +276,7 @@ CATALOGUE = [
     Op("global_avg_pool2d", ops.global_avg_pool2d, cases(one(min_dims=4), "any"), lambda x: x.mean(axis=(1, 2))),
     Op("batch_norm of a batch", batch_norm, normalizations(training=True), define.batch_norm),
     Op("batch_norm by statistics", batch_norm, normalizations(training=False), define.batch_norm),
-    Op("dropout", ops.dropout, cases(one(), "any", lambda _: st.fixed_dictionaries({"p": st.sampled_from([0.0, 0.3, 0.9]),
-       "rng": seeds})), define.dropout),
+    Op("dropout", ops.dropout, cases(one(), "any", lambda _: masks), define.dropout),
     Op("cross_entropy", ops.cross_entropy, classifications(), define.cross_entropy),
     Op("mse", ops.mse, cases(one(max_dims=2).map(lambda s: s * 2), "any", lambda _: st.fixed_dictionaries({"reduction":
        reductions})), define.mse),
@@ -267,7 +286,7 @@ CATALOGUE = [
 
 
 def _again(array, dtype, contiguous):
-    """A copy of `array` in `dtype` that keeps its layout (including strides that skip, reverse or repeat) unless told."""
+    """A copy of `array` in `dtype` that keeps its layout (strides that skip, reverse or repeat) unless told."""
     if contiguous:
         return np.array(array, dtype, order="C")
     for layout in LAYOUTS[1:]:

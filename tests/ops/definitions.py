@@ -41,7 +41,9 @@ def log_softmax(x):
 def _window_reads(x_shape, kernel, stride, padding):
     """For every output pixel: (i, j) and the list of (k, l, row, column) of the window's pixels inside the image."""
     _, height, width, _ = x_shape
-    rows, columns = ((n + 2 * p - k) // s + 1 for n, p, k, s in zip((height, width), padding, kernel, stride, strict=True))
+    rows, columns = (
+        (n + 2 * p - k) // s + 1 for n, p, k, s in zip((height, width), padding, kernel, stride, strict=True)
+    )
     for i in range(rows):
         for j in range(columns):
             reads = [

@@ -11,7 +11,9 @@ from strategies import seeds, shapes, values
 import minidl
 from minidl import Tensor, ops
 
-any_floats = st.sampled_from([np.float32, np.float64]).flatmap(lambda dtype: arrays(dtype, shapes(max_dims=2, max_side=8)))
+any_floats = st.sampled_from([np.float32, np.float64]).flatmap(
+    lambda dtype: arrays(dtype, shapes(max_dims=2, max_side=8))
+)
 
 
 @given(any_floats)
@@ -29,7 +31,9 @@ def test_hardtanh_and_leaky_relu_follow_numpy_on_every_float(x):
     np.testing.assert_array_equal(ops.leaky_relu(x, 0.25).numpy(), np.where(x > 0, x, x * x.dtype.type(0.25)))
 
 
-@pytest.mark.parametrize("kink, operation", [(0.0, ops.relu), (0.0, ops.abs), (1.0, ops.hardtanh), (-1.0, ops.hardtanh)])
+@pytest.mark.parametrize(
+    "kink, operation", [(0.0, ops.relu), (0.0, ops.abs), (1.0, ops.hardtanh), (-1.0, ops.hardtanh)]
+)
 def test_the_derivative_at_a_kink_is_zero(kink, operation):
     x = Tensor(np.array([kink]), requires_grad=True)
     assert minidl.grad(operation(x).sum(), x).item() == 0.0
@@ -38,7 +42,12 @@ def test_the_derivative_at_a_kink_is_zero(kink, operation):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_sigmoid_and_tanh_saturate_without_overflow(dtype):
     x = Tensor(np.array([-np.inf, -1e30, -1000, -100, 0, 100, 1000, 1e30, np.inf], dtype), requires_grad=True)
-    np.testing.assert_allclose(ops.sigmoid(x).numpy(), special.expit(x.numpy().astype(float)), rtol=4 * np.finfo(dtype).eps, atol=np.finfo(dtype).tiny)
+    np.testing.assert_allclose(
+        ops.sigmoid(x).numpy(),
+        special.expit(x.numpy().astype(float)),
+        rtol=4 * np.finfo(dtype).eps,
+        atol=np.finfo(dtype).tiny,
+    )
     np.testing.assert_allclose(ops.tanh(x).numpy(), np.tanh(x.numpy()))
     for y in (ops.sigmoid(x), ops.tanh(x)):
         assert np.isfinite(minidl.grad(y, x, grad_y=np.ones(9, dtype)).numpy()).all()

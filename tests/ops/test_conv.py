@@ -1,4 +1,4 @@
-"""Convolution against SciPy, and the trilinear form behind it: adjoint identities, linearity, derivatives of order 3."""
+"""Convolution against SciPy, and the trilinear form behind it: adjoints, linearity, derivatives of order 3."""
 
 import hypothesis
 import numpy as np
@@ -112,7 +112,9 @@ def test_moving_the_image_moves_the_result(problem, by):
     """Away from the border: translation by `by` strides shifts the output by `by` pixels."""
     x, weight, _, options = problem
     (sh, sw), groups = options["stride"], options["groups"]
-    wide = np.pad(x, ((0, 0), (weight.shape[1], weight.shape[1] + by * sh), (weight.shape[2], weight.shape[2] + by * sw), (0, 0)))
+    wide = np.pad(
+        x, ((0, 0), (weight.shape[1], weight.shape[1] + by * sh), (weight.shape[2], weight.shape[2] + by * sw), (0, 0))
+    )
     moved = np.roll(wide, (by * sh, by * sw), axis=(1, 2))
     y = ops.conv2d(wide, weight, stride=(sh, sw), groups=groups).numpy()
     z = ops.conv2d(moved, weight, stride=(sh, sw), groups=groups).numpy()

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ops.catalogue import CATALOGUE
 from strategies import LAYOUTS, laid_out, seeds
 
 import minidl
 from minidl import ops
 from minidl.autograd import recording
+from ops.catalogue import CATALOGUE
 
 every_op = pytest.mark.parametrize("op", CATALOGUE, ids=lambda op: op.name)
 
@@ -88,7 +88,9 @@ def test_hvp_is_the_dense_hessian_times_the_vector(op, data, seed):
     step = 1e-6  # error of the difference: step² · third derivative + eps/step, about 1e-9 of the values
     sides = [flat(gradient(loss, [minidl.Tensor(x.data + s * v, True) for x, v in zip(xs, parts, strict=True)]))
              for s in (step, -step)]  # fmt: skip
-    np.testing.assert_allclose((sides[0] - sides[1]) / (2 * step), product, atol=1e-6 * max(1, np.abs(product).max(initial=0)))
+    np.testing.assert_allclose(
+        (sides[0] - sides[1]) / (2 * step), product, atol=1e-6 * max(1, np.abs(product).max(initial=0))
+    )
 
 
 def gradient(loss, xs):
@@ -101,7 +103,8 @@ def flat(tensors):
 
 def dense_hessian(loss, xs):
     grads = minidl.grad(loss(*xs), xs, create_graph=True)
-    rows = [flat(minidl.grad(g.reshape(-1)[i], xs, create_graph=True)) if g.requires_grad else np.zeros(sum(x.size for x in xs))
+    constant = np.zeros(sum(x.size for x in xs))
+    rows = [flat(minidl.grad(g.reshape(-1)[i], xs, create_graph=True)) if g.requires_grad else constant
             for g in grads for i in range(g.size)]  # fmt: skip
     return np.array(rows).reshape(len(rows), len(rows))
 

@@ -16,7 +16,12 @@ EPS = np.finfo(np.float32).eps
 @st.composite
 def batches(draw, min_rows=4):
     """Draw x (M, C) or (N, H, W, C) of several means and scales, weight and bias (C,), and the generator."""
-    rows = draw(st.one_of(st.tuples(st.integers(min_rows, 12)), st.tuples(st.integers(min_rows, 5), st.integers(1, 3), st.integers(1, 3))))
+    rows = draw(
+        st.one_of(
+            st.tuples(st.integers(min_rows, 12)),
+            st.tuples(st.integers(min_rows, 5), st.integers(1, 3), st.integers(1, 3)),
+        )
+    )
     c = draw(st.sampled_from([1, 2, 3, 17]))
     rng = np.random.default_rng(draw(seeds))
     x = rng.standard_normal((*rows, c)) * rng.uniform(0.5, 5, c) + rng.uniform(-5, 5, c)
@@ -60,7 +65,9 @@ def test_evaluation_is_affine_in_x_and_leaves_the_statistics_alone(batch):
         return ops.batch_norm(x, mean, var, weight, bias, training=False).numpy()
 
     other = rng.standard_normal(x.shape)
-    np.testing.assert_allclose(evaluate(0.3 * x + 0.7 * other), 0.3 * evaluate(x) + 0.7 * evaluate(other), rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose(
+        evaluate(0.3 * x + 0.7 * other), 0.3 * evaluate(x) + 0.7 * evaluate(other), rtol=1e-10, atol=1e-10
+    )
     np.testing.assert_array_equal(mean, before[0])
     np.testing.assert_array_equal(var, before[1])
 
@@ -90,11 +97,15 @@ def test_fused_backward_is_the_differentiable_one(batch):
 @hypothesis.settings(max_examples=10)
 @given(st.sampled_from([0.0, 10.0, 1e3, 1e4, -1e4]), st.sampled_from([(64, 4), (16, 8, 8, 4), (8, 16, 16, 20)]), seeds)
 def test_a_common_offset_costs_no_more_than_it_must_in_float32(offset, shape, seed):
-    """float32 stores x to eps·|offset|, so x̂ (of deviation 1) cannot be better than that, and must not be worse than a few."""
+    """float32 stores x to eps·|offset|, so x̂ (of deviation 1) cannot be nearer; it must stay within a few of these."""
     rng = np.random.default_rng(seed)
     x = (rng.standard_normal(shape) + offset).astype(np.float32)
     c = shape[-1]
-    weight, bias, grad_y = np.ones(c, np.float32), np.zeros(c, np.float32), rng.standard_normal(shape).astype(np.float32)
+    weight, bias, grad_y = (
+        np.ones(c, np.float32),
+        np.zeros(c, np.float32),
+        rng.standard_normal(shape).astype(np.float32),
+    )
 
     def run(dtype):
         leaves = [Tensor(a.astype(dtype), requires_grad=True) for a in (x, weight, bias)]
@@ -133,7 +144,8 @@ def test_a_constant_channel_is_its_bias_and_has_finite_gradients():
 
 @pytest.mark.parametrize("x, channels, training, message", [
     ((4, 3), 2, True, "made for another number of channels"), ((3,), 3, True, r"expected \(N, ..., C\)"),
-    ((1, 3), 3, True, "one value per channel"), ((1, 1, 1, 3), 3, True, "two or more"), ((4, 3), 3, False, "no running statistics"),
+    ((1, 3), 3, True, "one value per channel"), ((1, 1, 1, 3), 3, True, "two or more"),
+    ((4, 3), 3, False, "no running statistics"),
 ])  # fmt: skip
 def test_refusals(x, channels, training, message):
     ones = np.ones(channels, np.float32)

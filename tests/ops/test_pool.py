@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ops import definitions
-from ops.catalogue import poolings
 from strategies import seeds, windows
 
 import minidl
 from minidl import Tensor, ops
+from ops import definitions
+from ops.catalogue import poolings
 
 FLOATS = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
@@ -86,7 +86,9 @@ def test_the_mean_is_a_depthwise_convolution_with_equal_weights(case):
 @given(st.integers(1, 4), st.integers(1, 4), seeds)
 def test_a_window_of_the_whole_image_is_the_global_pool(h, w, seed):
     x = np.random.default_rng(seed).standard_normal((2, h, w, 3))
-    np.testing.assert_allclose(ops.avg_pool2d(x, (h, w)).numpy()[:, 0, 0], ops.global_avg_pool2d(x).numpy(), rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(
+        ops.avg_pool2d(x, (h, w)).numpy()[:, 0, 0], ops.global_avg_pool2d(x).numpy(), rtol=1e-12, atol=1e-13
+    )
     np.testing.assert_array_equal(ops.max_pool2d(x, (h, w)).numpy()[:, 0, 0], x.max(axis=(1, 2)))
 
 
@@ -101,8 +103,10 @@ def test_a_window_of_more_than_255_pixels_finds_its_maximum():
 
 @pytest.mark.parametrize("pool", [ops.max_pool2d, ops.avg_pool2d])
 @pytest.mark.parametrize("shape, options, message", [
-    ((4, 4, 1), {"kernel_size": 2}, r"expected \(N, H, W, C\)"), ((1, 4, 4, 1), {"kernel_size": 0}, "sizes and strides >= 1"),
-    ((1, 4, 4, 1), {"kernel_size": 2, "padding": 2}, "padding at most half"), ((1, 1, 4, 1), {"kernel_size": 2}, "expected it to fit"),
+    ((4, 4, 1), {"kernel_size": 2}, r"expected \(N, H, W, C\)"),
+    ((1, 4, 4, 1), {"kernel_size": 0}, "sizes and strides >= 1"),
+    ((1, 4, 4, 1), {"kernel_size": 2, "padding": 2}, "padding at most half"),
+    ((1, 1, 4, 1), {"kernel_size": 2}, "expected it to fit"),
     ((1, 4, 4, 1), {"kernel_size": 2, "stride": 0}, "stride"),
 ])  # fmt: skip
 def test_refusals(pool, shape, options, message):

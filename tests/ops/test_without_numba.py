@@ -33,8 +33,8 @@ from minidl import nn, ops
 rng = np.random.default_rng(0)
 x, labels = rng.standard_normal((8, 8, 8, 2)).astype(np.float32), rng.integers(0, 3, 8)
 net = nn.Sequential(
-    nn.Conv2d(2, 6, 3, padding=1, rng=0), nn.BatchNorm2d(6), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 6, 3, 2, 1, groups=3, rng=1),
-    nn.AvgPool2d(2), nn.Flatten(), nn.Linear(6, 3, rng=2),
+    nn.Conv2d(2, 6, 3, padding=1, rng=0), nn.BatchNorm2d(6), nn.ReLU(), nn.MaxPool2d(2),
+    nn.Conv2d(6, 6, 3, 2, 1, groups=3, rng=1), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(6, 3, rng=2),
 )
 for _ in range(3):
     net.zero_grad()

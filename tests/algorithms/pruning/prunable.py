@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 
 from minidl import nn, ops
 
-KINDS = ("conv", "A", "B", "plain", "concat", "twice", "depthwise", "multiplied", "grouped", "excite", "scale", "maxpool",
-         "avgpool")  # fmt: skip
+KINDS = (
+    "conv", "A", "B", "plain", "concat", "twice", "depthwise", "multiplied", "grouped", "excite", "scale", "maxpool",
+    "avgpool",
+)  # fmt: skip
 ACTS = {"relu": ops.relu, "hardtanh": ops.hardtanh, "leaky": ops.leaky_relu, "none": lambda x: x}
 
 
@@ -177,6 +179,4 @@ def gates_of(net, plan):
     """Set the gates of a network to a plan: 1 for a filter that stays, 0 for one that leaves."""
     layers = {layer for makers in net.makers.values() for layer in makers} | {"hidden"}
     layers |= {f"parts.{name}.inner.conv" for name in net.parts if name.rstrip("0123456789") in ("A", "B", "plain")}
-    return {
-        layer: plan.kept(layer).astype(np.float32) for layer in layers if layer in plan.channels.weights
-    }
+    return {layer: plan.kept(layer).astype(np.float32) for layer in layers if layer in plan.channels.weights}

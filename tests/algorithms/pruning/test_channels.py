@@ -54,7 +54,9 @@ def touched(g, channels, channel):
             if sums:
                 y[..., [i for n, i in births if n == name]] = np.nan
             for source in g.inputs(node)[1:]:
-                met |= {(source.name, 0, int(i)) for i in np.flatnonzero(np.isnan(y).reshape(-1, y.shape[-1]).any(axis=0))}
+                met |= {
+                    (source.name, 0, int(i)) for i in np.flatnonzero(np.isnan(y).reshape(-1, y.shape[-1]).any(axis=0))
+                }
         values[node.index] = y
     return met
 
@@ -125,7 +127,9 @@ def test_the_zero_padded_stage_shares_its_first_channels_only():
 
 
 def test_a_convolution_with_one_filter_is_not_depthwise():
-    net = nn.Sequential(nn.Conv2d(3, 1, 3, rng=0), nn.Conv2d(1, 4, 3, rng=0), nn.GlobalAvgPool2d(), nn.Linear(4, 2, rng=0))
+    net = nn.Sequential(
+        nn.Conv2d(3, 1, 3, rng=0), nn.Conv2d(1, 4, 3, rng=0), nn.GlobalAvgPool2d(), nn.Linear(4, 2, rng=0)
+    )
     channels = find_channels(graph.trace(net, (5, 5, 3)))
     assert channels.depthwise == () and len(channels.groups) == 4 - 1
 

@@ -1,6 +1,7 @@
 """Removal equals a gate behind each activation; ratios, ties and coupled layers follow the documented rules."""
 
 import copy
+import itertools
 import time
 
 import numpy as np
@@ -179,9 +180,13 @@ def test_rounding_to_a_multiple(n, removed, multiple, rounding):
 
 def chain(*widths, seed=0, size=3):
     layers = []
-    for a, b in zip(widths[:-2], widths[1:-1], strict=True):
+    for a, b in itertools.pairwise(widths[:-1]):
         layers += [nn.Conv2d(a, b, 3, padding=1, rng=seed + b), nn.ReLU()]
-    return nn.Sequential(*layers, nn.GlobalAvgPool2d(), nn.Linear(widths[-2], widths[-1], rng=seed)), (size, size, widths[0])
+    return nn.Sequential(*layers, nn.GlobalAvgPool2d(), nn.Linear(widths[-2], widths[-1], rng=seed)), (
+        size,
+        size,
+        widths[0],
+    )
 
 
 def test_ten_filters_at_ninety_per_cent_leave_one():
@@ -190,7 +195,7 @@ def test_ten_filters_at_ninety_per_cent_leave_one():
         assert plan(net, shape, 0.9).kept("layers.0").sum() == kept
 
 
-@given(st.integers(2, 12), st.integers(1, 11), st.sampled_from(["l1", "l2", "geometric-median", "largest"]))
+@given(st.integers(2, 60), st.integers(1, 59), st.sampled_from(["l1", "l2", "geometric-median", "largest"]))
 def test_of_equal_filters_the_first_leave(n, count, criterion):
     assume(count < n)
     net, shape = chain(2, n, 2)
@@ -224,7 +229,9 @@ def test_greedy_does_not_count_kernels_that_read_removed_channels():
 @given(nets(), RATIOS)
 def test_greedy_and_independent_give_equal_shapes(drawn, ratio):
     net, shape, _ = drawn
-    free = [g for g in find_channels(graph.trace(net, shape)).groups if not g.fixed and len(g.layers) == 1 and len(g) > 1]
+    free = [
+        g for g in find_channels(graph.trace(net, shape)).groups if not g.fixed and len(g.layers) == 1 and len(g) > 1
+    ]
     assume(free)
     ratios = {g.name: ratio for g in free}
     a, b = (plan(net, shape, ratios, strategy=s) for s in ("independent", "greedy"))
@@ -237,7 +244,12 @@ def test_scores_of_a_coupled_group_are_combined_as_asked():
     rng = np.random.default_rng(0)
     scores = {layer: rng.random(32) for layer in ("stages.1.0.conv2", "stages.1.0.shortcut.conv")}
     conv, projection = scores.values()
-    expected = {"sum": conv + projection, "mean": conv + projection, "max": np.maximum(conv, projection), "shortcut": projection}
+    expected = {
+        "sum": conv + projection,
+        "mean": conv + projection,
+        "max": np.maximum(conv, projection),
+        "shortcut": projection,
+    }
     for combine, total in expected.items():
         chosen = plan(net, (32, 32, 3), {"stages.1.0.conv2": 0.5}, scores, combine=combine)
         assert chosen.removed["stages.1.0.conv2"].tolist() == sorted(np.argsort(total)[:16])
@@ -343,7 +355,10 @@ def test_a_network_that_names_a_number_of_channels_is_refused_in_words():
         ({"ratios": 0.5, "criterion": "l3"}, "criterion 'l3', expected one of l1"),
         ({"ratios": 0.5, "criterion": {"layers.0": np.ones(4)}}, "no scores for layers.2"),
         ({"ratios": 0.5, "criterion": {"layers.0": np.ones(3)}}, "expected 4 finite numbers"),
-        ({"ratios": 0.5, "criterion": {"layers.0": np.ones(4)}, "strategy": "greedy"}, "expected a criterion of weights"),
+        (
+            {"ratios": 0.5, "criterion": {"layers.0": np.ones(4)}, "strategy": "greedy"},
+            "expected a criterion of weights",
+        ),
         ({"ratios": 0.5, "criterion": "gamma"}, "no scores for layers.0"),
         ({"ratios": 0.5, "strategy": "bold"}, "strategy 'bold'"),
         ({"ratios": 0.5, "combine": "product"}, "combine='product'"),
@@ -375,7 +390,7 @@ def test_a_plan_fits_its_own_network_only():
     chosen = plan(net, shape, 0.5)
     with pytest.raises(ValueError, match="or has been applied already"):
         chosen.apply(chosen.apply(net))
-    with pytest.raises(ValueError, match="has no layers.0.weight"):
+    with pytest.raises(ValueError, match=r"has no layers\.0\.weight"):
         chosen.apply(models.resnet(8, rng=0))
     with pytest.raises(ValueError, match="expected 4 channels"):
         chosen.apply(chain(3, 6, 5, 2)[0])

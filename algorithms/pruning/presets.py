@@ -1,0 +1,123 @@
+"""The pruned networks of the paper, by the numbers of their convolutions, and a few of ours for laptops.
+
+Numbers run from 1, the first convolution; linear layers and 1x1 projection shortcuts have none.  The numbers of
+"Pruning Filters for Efficient ConvNets" follow from its Table 1, which they reproduce to the unit.  Which filters leave is decided by `plan`, as always.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from algorithms.pruning.plan import Plan, plan
+from algorithms.pruning.scores import Criterion
+from minidl.graph import Graph, cost, trace
+from minidl.nn import Module
+from minidl.types import Rng, Shape
+
+
+@dataclass(frozen=True)
+class Preset:
+    """How much of which convolutions of a model leaves.
+
+    Attributes
+    ----------
+    model : name in `minidl.nn.models`
+    ratios : number of a convolution -> share of its filters
+    combine : see `plan`; "shortcut" is the paper's rule where projections decide
+    source : where the ratios come from
+    """
+
+    model: str
+    ratios: Mapping[int, float]
+    combine: str = "sum"
+    source: str = "Table 1 of the paper"
+
+    def by_layer(self, graph: Graph) -> dict[str, float]:
+        """Return the same ratios by the names of layers.
+
+        Raises
+        ------
+        ValueError
+            If the network has not that many convolutions.
+        """
+        layers = numbered_convolutions(graph)
+        if beyond := [number for number in self.ratios if number not in layers]:
+            raise ValueError(
+                f"found {len(layers)} convolutions, expected at least {max(beyond)}: the preset is made for {self.model}"
+            )
+        return {layers[number]: ratio for number, ratio in self.ratios.items()}
+
+    def plan(
+        self,
+        model: Module,
+        input_shape: Shape,
+        criterion: Criterion = "l1",
+        strategy: str = "independent",
+        rng: Rng = 0,
+    ) -> Plan:
+        """Choose the filters of a network, as `algorithms.pruning.plan` does.
+
+        Examples
+        --------
+        >>> from minidl import nn
+        >>> PRESETS["vgg16-A"].plan(nn.models.vgg16(rng=0), (32, 32, 3)).after.macs
+        206279680
+        """
+        ratios = self.by_layer(trace(model, input_shape))
+        return plan(model, input_shape, ratios, criterion, strategy, rng=rng, combine=self.combine)
+
+
+def numbered_convolutions(graph: Graph) -> dict[int, str]:
+    """Names of the convolutions by the paper's numbers.
+
+    Examples
+    --------
+    >>> from minidl import graph, nn
+    >>> numbers = numbered_convolutions(graph.trace(nn.models.resnet(8, rng=0), (32, 32, 3)))
+    >>> numbers[1], numbers[2], numbers[7]
+    ('conv1', 'stages.0.0.conv1', 'stages.2.0.conv2')
+    """
+    rows = cost(graph).rows
+    names = dict.fromkeys(row.name for row in rows if "conv" in row.kind and not row.projection)
+    return dict(enumerate(names, start=1))
+
+
+def _stages(blocks: tuple[int, ...], ratios: tuple[float, ...], skip: tuple[int, ...] = ()) -> dict[int, float]:
+    """Give each stage of so many blocks one ratio, for the first convolutions of its blocks, which are even."""
+    of_block = [ratio for count, ratio in zip(blocks, ratios, strict=True) for _ in range(count)]
+    return {2 * k: ratio for k, ratio in enumerate(of_block, start=1) if ratio and 2 * k not in skip}
+
+
+_SENSITIVE_34 = (2, 8, 14, 16, 26, 28, 30, 32)
+_OURS = "ours, for a quick run on a laptop; not tuned"
+
+PRESETS: dict[str, Preset] = {
+    "vgg16-A": Preset("vgg16", dict.fromkeys((1, *range(8, 14)), 0.5)),
+    "resnet56-A": Preset("resnet56", _stages((9, 9, 9), (0.1, 0.1, 0.1), (16, 20, 38, 54))),
+    "resnet56-B": Preset("resnet56", _stages((9, 9, 9), (0.6, 0.3, 0.1), (16, 18, 20, 34, 38, 54))),
+    "resnet110-A": Preset("resnet110", _stages((18, 18, 18), (0.5, 0, 0), (36,))),
+    "resnet110-B": Preset("resnet110", _stages((18, 18, 18), (0.5, 0.4, 0.3), (36, 38, 74))),
+    "resnet34-A": Preset("resnet34", _stages((3, 4, 6, 3), (0.3, 0.3, 0.3, 0), _SENSITIVE_34)),
+    "resnet34-B": Preset("resnet34", _stages((3, 4, 6, 3), (0.5, 0.6, 0.4, 0), _SENSITIVE_34)),
+    "resnet34-C": Preset("resnet34", dict.fromkeys(range(17, 28, 2), 0.2), combine="shortcut"),
+    "resnet8-A": Preset("resnet8", _stages((1, 1, 1), (0.5, 0.5, 0.5)), source=_OURS),
+    "resnet20-A": Preset("resnet20", _stages((3, 3, 3), (0.5, 0.4, 0.3), (8, 14)), source=_OURS),
+    "vgg9-A": Preset("vgg9", {1: 0.5, 5: 0.5, 6: 0.5, 7: 0.5}, source=_OURS),
+    "lenet5-A": Preset("lenet5", {1: 0.5, 2: 0.5}, source=_OURS),
+    "tiny-mobile-A": Preset("tiny-mobile", {7: 0.25, 9: 0.25, 11: 0.25}, source=_OURS),
+}
+
+
+def preset(name: str) -> Preset:
+    """Return the preset called `name`; raises ValueError with the known names.
+
+    Examples
+    --------
+    >>> preset("resnet56-B").ratios[2]
+    0.6
+    """
+    known = {key.lower(): value for key, value in PRESETS.items()}
+    if name.lower() not in known:
+        raise ValueError(f"found no preset {name!r}, expected one of {', '.join(PRESETS)}")
+    return known[name.lower()]

@@ -38,7 +38,7 @@ def draw_cover(
     """
     figure = Figure(figsize=(13.5, 4.2), layout="constrained", dpi=DPI)
     FigureCanvasAgg(figure)
-    left, middle, right = figure.subfigures(1, 3, width_ratios=(1.2, 1.2, 1))
+    left, middle, right = figure.subfigures(1, 3, squeeze=False, width_ratios=(1.2, 1.2, 1))[0]
     for part, title in ((left, "Prune"), (middle, "Train with few bits"), (right, "Look at the loss")):
         part.suptitle(title, x=0.06, ha="left", fontsize=14, fontweight="bold")
     draw_recovery({"pruned": recovery}, left.subplots())

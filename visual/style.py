@@ -16,7 +16,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.rcsetup import cycler
 
 from visual.files import write_atomic
@@ -147,7 +147,7 @@ def finite(values: Any) -> np.ndarray:
     return array
 
 
-def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
+def save(figure: Figure | SubFigure, path: str | os.PathLike[str]) -> Path:
     """Save `figure` as PNG, atomically, with fixed metadata: equal figures give equal bytes.
 
     >>> import tempfile
@@ -157,5 +157,6 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
     """
     buffer = io.BytesIO()
     with style():
-        figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+        root = figure.get_figure(root=True) if isinstance(figure, SubFigure) else figure
+        root.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
     return write_atomic(path, buffer.getvalue())

@@ -3,19 +3,25 @@
 Facts and notation follow Li, Xu, Taylor, Studer and Goldstein, "Visualizing the Loss Landscape of Neural Nets", 2018.
 """
 
+from algorithms.landscape.convexity import CurvatureMap, curvature_map
 from algorithms.landscape.curvature import Estimate, Extremes, hessian_extremes, hessian_trace, slice_curvature
 from algorithms.landscape.derivatives import gradient, hessian_times
 from algorithms.landscape.directions import Direction, between, cosine, normalize, random_direction
+from algorithms.landscape.numbers import Interval, barrier, convex_share, expected_sharpness, half_width, interval
+from algorithms.landscape.path import PathLosses, path_losses
+from algorithms.landscape.refine import refined_plane
 from algorithms.landscape.scan import scan
 from algorithms.landscape.slice import moved
 from algorithms.landscape.spans import Span, through
-from algorithms.landscape.surface import Surface, interpolate, line, plane
+from algorithms.landscape.surface import Surface, interpolate, line, lines, plane
 from algorithms.landscape.tally import Scan
 from algorithms.landscape.trajectory import Trajectory, project, random_walk_explained, trajectory
 from algorithms.landscape.workers import workers
 
 __all__ = [
-    "Direction", "Estimate", "Extremes", "Scan", "Span", "Surface", "Trajectory", "between", "cosine", "gradient",
-    "hessian_extremes", "hessian_times", "hessian_trace", "interpolate", "line", "moved", "normalize", "plane", "project",
-    "random_direction", "random_walk_explained", "scan", "slice_curvature", "through", "trajectory", "workers",
+    "CurvatureMap", "Direction", "Estimate", "Extremes", "Interval", "PathLosses", "Scan", "Span", "Surface",
+    "Trajectory", "barrier", "between", "convex_share", "cosine", "curvature_map", "expected_sharpness", "gradient",
+    "half_width", "hessian_extremes", "hessian_times", "hessian_trace", "interpolate", "interval", "line", "lines",
+    "moved", "normalize", "path_losses", "plane", "project", "random_direction", "random_walk_explained",
+    "refined_plane", "scan", "slice_curvature", "through", "trajectory", "workers",
 ]  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Unpack
 
@@ -88,7 +88,18 @@ def line(
     (3,)
     """
     xs = axis("alphas", alphas)
-    return _surface(xs, None, *_run(model, dataset, xs[:, None], [direction], options))
+    return _surface(xs, None, *known_at(model, dataset, xs[:, None], [direction], options))
+
+
+def lines(
+    model: Module, dataset: Dataset, directions: Sequence[Direction], alphas: Array, **options: Unpack[Options]
+) -> list[Surface]:
+    """Evaluate a line along each of several directions, in one scan: how much does the picture depend on the draw?"""
+    xs = axis("alphas", alphas)
+    points = np.einsum("a,de->dae", xs, np.eye(len(directions))).reshape(-1, len(directions))  # (D A, D)
+    known, about = known_at(model, dataset, points, list(directions), options)
+    rows = [np.arange(i * len(xs), (i + 1) * len(xs)) for i in range(len(directions))]
+    return [_surface(xs, None, known, about, row) for row in rows]
 
 
 def plane(
@@ -102,7 +113,7 @@ def plane(
 ) -> Surface:
     """Evaluate the loss at θ* + x · dx + y · dy for every node of the grid: arrays (Y, X)."""
     xs, ys = axis("xs", xs), axis("ys", ys)
-    known, about = _run(model, dataset, grid(xs, ys), [dx, dy], options)
+    known, about = known_at(model, dataset, grid(xs, ys), [dx, dy], options)
     return _surface(xs, ys, known, about | {"cosine": cosine(dx, dy)})
 
 
@@ -155,17 +166,20 @@ def last(scans: Iterable[Scan], progress: Progress | None = None, budget: float 
     return known
 
 
-def _run(
+def known_at(
     model: Module, dataset: Dataset, points: Array, directions: list[Direction], options: Options
 ) -> tuple[Scan, dict[str, Any]]:
+    """Run a scan by the options of `line` and `plane`, and say how it was made."""
     how: Any = dict(options)
     progress, budget = how.pop("progress", None), how.pop("budget", None)
     known = last(scan(model, dataset, points, directions, **how), progress, budget)
     return known, {"dataset": dataset.name, "images": len(dataset), "bn": how.get("bn", "frozen")}
 
 
-def _surface(xs: Array, ys: Array | None, known: Scan, about: dict[str, Any]) -> Surface:
+def _surface(
+    xs: Array, ys: Array | None, known: Scan, about: dict[str, Any], rows: Array | slice = slice(None)
+) -> Surface:
     shape = (len(xs),) if ys is None else (len(ys), len(xs))
     names = ("loss", "accuracy", "std_error", "difference_error", "count")
-    values = {name: getattr(known, name).reshape(shape) for name in names}
+    values = {name: getattr(known, name)[rows].reshape(shape) for name in names}
     return Surface(xs, ys, **values, measured=np.ones(shape, bool), about=about)

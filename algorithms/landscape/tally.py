@@ -102,9 +102,9 @@ class Tally:
         """
         arrays, meta = read(path)
         found = meta.get("scan")
-        if found is None:
-            raise ValueError(f"{path} holds no scan, expected a file that a scan wrote: choose another name")
-        _check_same(path, found, identity, dataset)
+        if found is not None and _is_beginning(found, dataset):
+            found = {**found, "images": len(dataset), "crc32": identity["crc32"]}
+        check_same(path, "scan", found, identity)
         tally = cls(arrays["points"].shape[1])
         tally.rows(arrays["points"])
         tally.sums, tally.count = arrays["sums"], arrays["count"]
@@ -125,16 +125,23 @@ def identity_of(
     }
 
 
-def _check_same(path: StrPath, found: Mapping[str, Any], wanted: Mapping[str, Any], dataset: Dataset) -> None:
-    extended = found["images"] < len(dataset) and found["images"] % found["chunk"] == 0
-    if extended and found["crc32"] == _crc32(dataset.subset(found["images"])):
-        found = {**found, "images": len(dataset), "crc32": wanted["crc32"]}
+def check_same(path: StrPath, kind: str, found: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> None:
+    """Raise one clear sentence unless a file's identity is the one wanted."""
+    if found is None:
+        raise ValueError(f"{path} holds no {kind}, expected a file that one wrote: choose another name")
     differing = [key for key in wanted if found.get(key) != wanted[key]]
     if differing:
         raise ValueError(
-            f"{path} is of a scan with another {' and '.join(differing)}, expected the same, to go on with it: choose "
-            "another file or repeat its settings"
+            f"{path} is of a {kind} with another {' and '.join(differing)}, expected the same, to go on with it: "
+            "choose another file or repeat its settings"
         )
+
+
+def _is_beginning(found: Mapping[str, Any], dataset: Dataset) -> bool:
+    """Tell whether a scan saw whole chunks of the first of these images."""
+    seen = found["images"]
+    whole = seen < len(dataset) and seen % found["chunk"] == 0
+    return bool(whole and found["crc32"] == _crc32(dataset.subset(seen)))
 
 
 def _key(point: Array) -> bytes:

@@ -1,14 +1,15 @@
 """The pruned networks of the paper, by the numbers of their convolutions, and a few of ours for laptops.
 
-Numbers run from 1, the first convolution; linear layers and 1x1 projection shortcuts have none.  The numbers of
-"Pruning Filters for Efficient ConvNets" follow from its Table 1, which they reproduce to the unit.  Which filters leave is decided by `plan`, as always.
+Numbers run from 1, the first convolution; linear layers and 1x1 projection shortcuts have none.  Those of
+"Pruning Filters for Efficient ConvNets" reproduce its Table 1 to the unit.  Which filters leave is decided by `plan`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from algorithms.pruning.channels import find_channels
 from algorithms.pruning.plan import Plan, plan
 from algorithms.pruning.scores import Criterion
 from minidl.graph import Graph, cost, trace
@@ -44,7 +45,7 @@ class Preset:
         layers = numbered_convolutions(graph)
         if beyond := [number for number in self.ratios if number not in layers]:
             raise ValueError(
-                f"found {len(layers)} convolutions, expected at least {max(beyond)}: the preset is made for {self.model}"
+                f"found {len(layers)} convolutions, expected at least {max(beyond)}: the preset is for {self.model}"
             )
         return {layers[number]: ratio for number, ratio in self.ratios.items()}
 
@@ -81,6 +82,36 @@ def numbered_convolutions(graph: Graph) -> dict[int, str]:
     rows = cost(graph).rows
     names = dict.fromkeys(row.name for row in rows if "conv" in row.kind and not row.projection)
     return dict(enumerate(names, start=1))
+
+
+def by_stage(model: Module, input_shape: Shape, ratios: Sequence[float], skip: Sequence[str] = ()) -> dict[str, float]:
+    """Give one ratio to each stage: the layers that leave alone, one by one, of convolutions with maps of one size.
+
+    Layers that additions tie to others keep their filters; name them in `plan` to prune them.
+
+    Raises
+    ------
+    ValueError
+        If there are not as many stages as ratios, or a layer to skip is unknown.
+
+    Examples
+    --------
+    >>> from minidl import nn
+    >>> by_stage(nn.models.resnet(8, rng=0), (32, 32, 3), (0.5, 0.3, 0.0))
+    {'stages.0.0.conv1': 0.5, 'stages.1.0.conv1': 0.3}
+    """
+    graph = trace(model, input_shape)
+    channels = find_channels(graph)
+    skipped = {channels.group_of(layer).name for layer in skip}
+    alone = {g.name for g in channels.groups if len(g.layers) == 1 and not g.fixed and g.name not in skipped}
+    maps = {row.name: row.map[:2] for row in cost(graph).rows if "conv" in row.kind}
+    stages = list(dict.fromkeys(maps.values()))
+    if len(stages) != len(ratios):
+        raise ValueError(
+            f"found {len(ratios)} ratios, expected {len(stages)}: maps of {stages} are the network's stages"
+        )
+    ratio_of = dict(zip(stages, ratios, strict=True))
+    return {name: ratio_of[size] for name, size in maps.items() if name in alone and ratio_of[size]}
 
 
 def _stages(blocks: tuple[int, ...], ratios: tuple[float, ...], skip: tuple[int, ...] = ()) -> dict[int, float]:

@@ -65,7 +65,7 @@ def _text(results: dict[str, Any], page: Path, seconds: float) -> str:
     p, q = results["pruning"], results["quantized"]
     lines = [
         f"pruned     {1 - p.macs[1] / p.macs[0]:.0%} of the MACs removed, {1 - p.milliseconds[1] / p.milliseconds[0]:.0%} of "
-        f"the time; accuracy {p.before:.1%}, pruned {p.pruned:.1%}, retrained {p.retrained:.1%}",
+        f"the time; accuracy {p.before:.1%}, pruned {p.pruned:.1%}, retrained {p.retraining[-1]:.1%}",
         "few bits   " + ", ".join(f"{rule} {accuracy:.1%}" for rule, accuracy in q.final.items()),
         "landscape  " + ", ".join(f"{name} {a:.1%}" for name, a in results["landscapes"].accuracy.items()),
         f"{seconds:.0f} s.  Open {page}",

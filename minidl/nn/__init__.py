@@ -1,7 +1,7 @@
 """Networks: `Module` and its parts, layers, initial weights, and the models of the three papers."""
 
 from minidl import ops
-from minidl.nn import init
+from minidl.nn import init, models
 from minidl.nn.layers import (
     AvgPool2d,
     BatchNorm1d,
@@ -27,11 +27,3 @@ __all__ = [
     "HardTanh", "LeakyReLU", "Linear", "MaxPool2d", "Module", "Parameter", "ReLU", "Sequential", "Sigmoid", "Tanh",
     "init", "models", "ops",
 ]  # fmt: skip
-
-
-def __getattr__(name: str) -> object:
-    if name == "models":
-        import importlib
-
-        return importlib.import_module("minidl.nn.models")
-    raise AttributeError(f"module 'minidl.nn' has no attribute {name!r}")

@@ -86,7 +86,7 @@ class Tanh(Function):  # dy/dx = 1 - y²
     floats_only = True
 
     def forward(self, x: Array) -> Array:
-        return np.tanh(x)  # type: ignore[no-any-return]
+        return np.tanh(x)
 
     def backward(self, grad_y: Tensor) -> tuple[Tensor | None, ...]:
         y = tanh(self.inputs[0])

@@ -19,7 +19,7 @@ class Add(Function):  # y = a + b
 
     def forward(self, a: Array, b: Array) -> Array:
         self.shapes = a.shape, b.shape
-        return a + b  # type: ignore[no-any-return]
+        return a + b
 
     def backward(self, grad_y: Tensor) -> tuple[Tensor | None, ...]:
         return fit(self, grad_y, 0), fit(self, grad_y, 1)
@@ -30,7 +30,7 @@ class Sub(Function):  # y = a - b
 
     def forward(self, a: Array, b: Array) -> Array:
         self.shapes = a.shape, b.shape
-        return a - b  # type: ignore[no-any-return]
+        return a - b
 
     def backward(self, grad_y: Tensor) -> tuple[Tensor | None, ...]:
         return fit(self, grad_y, 0), fit(self, -grad_y, 1) if self.needs[1] else None
@@ -39,7 +39,7 @@ class Sub(Function):  # y = a - b
 class Mul(Function):  # y = a b
     def forward(self, a: Array, b: Array) -> Array:
         self.shapes = a.shape, b.shape
-        return a * b  # type: ignore[no-any-return]
+        return a * b
 
     def backward(self, grad_y: Tensor) -> tuple[Tensor | None, ...]:
         a, b = self.inputs
@@ -54,7 +54,7 @@ class Div(Function):  # y = a / b;  dy/db = -a / b²
 
     def forward(self, a: Array, b: Array) -> Array:
         self.shapes = a.shape, b.shape
-        return a / b  # type: ignore[no-any-return]
+        return a / b
 
     def backward(self, grad_y: Tensor) -> tuple[Tensor | None, ...]:
         a, b = self.inputs
@@ -79,7 +79,7 @@ class Power(Function):  # y = x^k for a number k;  dy/dx = k x^(k-1)
         self.exponent = exponent
 
     def forward(self, x: Array) -> Array:
-        return x**self.exponent  # type: ignore[no-any-return]
+        return x**self.exponent
 
     def backward(self, grad_y: Tensor) -> tuple[Tensor | None, ...]:
         (x,) = self.inputs
@@ -92,7 +92,7 @@ class Exp(Function):  # y = e^x;  dy/dx = e^x
     floats_only = True
 
     def forward(self, x: Array) -> Array:
-        return np.exp(x)  # type: ignore[no-any-return]
+        return np.exp(x)
 
     def backward(self, grad_y: Tensor) -> tuple[Tensor | None, ...]:
         return (grad_y * exp(self.inputs[0]),)
@@ -102,7 +102,7 @@ class Log(Function):  # y = ln x;  dy/dx = 1/x
     floats_only = True
 
     def forward(self, x: Array) -> Array:
-        return np.log(x)  # type: ignore[no-any-return]
+        return np.log(x)
 
     def backward(self, grad_y: Tensor) -> tuple[Tensor | None, ...]:
         return (grad_y / self.inputs[0],)
@@ -110,7 +110,7 @@ class Log(Function):  # y = ln x;  dy/dx = 1/x
 
 class Abs(Function):  # y = |x|;  dy/dx = sign x, and 0 at 0
     def forward(self, x: Array) -> Array:
-        return np.abs(x)  # type: ignore[no-any-return]
+        return np.abs(x)
 
     def backward(self, grad_y: Tensor) -> tuple[Tensor | None, ...]:
         return (grad_y * Tensor.wrap(np.sign(self.inputs[0].data)),)
@@ -136,7 +136,7 @@ class Where(Function):  # y = a where condition, else b
 class AsType(Function):  # the same numbers in another float type
     keeps_inputs = False
 
-    def __init__(self, dtype: np.dtype) -> None:  # type: ignore[type-arg]
+    def __init__(self, dtype: np.dtype) -> None:
         self.dtype = dtype
 
     def forward(self, x: Array) -> Array:

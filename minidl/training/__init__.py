@@ -7,6 +7,6 @@ from minidl.training.records import Epoch, TrainingError
 from minidl.training.run import history
 
 __all__ = [
-    "Epoch", "Evaluation", "Optimizer", "TrainingError", "evaluate", "evaluating", "history", "is_right", "sample_losses",
-    "train",
+    "Epoch", "Evaluation", "Optimizer", "TrainingError", "evaluate", "evaluating", "history", "is_right",
+    "sample_losses", "train",
 ]  # fmt: skip

@@ -36,10 +36,6 @@ class Case:
     arrays: list[np.ndarray]
     options: dict[str, Any] = field(default_factory=dict)
 
-    def __repr__(self):
-        layouts = [f"{a.shape} strides {tuple(s // 8 for s in a.strides)}" for a in self.arrays]
-        return f"Case({layouts}, {self.options})"
-
     def tensors(self, dtype=np.float64, requires_grad=True, contiguous=False):
         """Return the inputs as Tensors over fresh memory of the drawn layout, or over contiguous memory."""
         return [Tensor(_again(a, dtype, contiguous), requires_grad) for a in self.arrays]

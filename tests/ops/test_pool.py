@@ -1,5 +1,6 @@
 """Pooling: who wins a window (ties, NaN, infinities, borders), and the mean as a depthwise convolution."""
 
+import hypothesis
 import numpy as np
 import pytest
 from hypothesis import given
@@ -90,6 +91,16 @@ def test_a_window_of_the_whole_image_is_the_global_pool(h, w, seed):
         ops.avg_pool2d(x, (h, w)).numpy()[:, 0, 0], ops.global_avg_pool2d(x).numpy(), rtol=1e-12, atol=1e-13
     )
     np.testing.assert_array_equal(ops.max_pool2d(x, (h, w)).numpy()[:, 0, 0], x.max(axis=(1, 2)))
+
+
+@pytest.mark.parametrize("pool, kind", [(ops.max_pool2d, "distinct"), (ops.avg_pool2d, "any")])
+@hypothesis.settings(max_examples=8)
+@given(data=st.data())
+def test_derivatives_of_order_3(pool, kind, data):
+    """Order 3 is the first that differentiates `Gather`, the adjoint of the adjoint."""
+    case = data.draw(poolings(kind))
+    leaf = Tensor(case.arrays[0], requires_grad=True)
+    assert minidl.gradcheck(lambda x: ops.tanh(pool(x, **case.options)), [leaf], order=3, atol=1e-5, rtol=1e-5)
 
 
 def test_a_window_of_more_than_255_pixels_finds_its_maximum():

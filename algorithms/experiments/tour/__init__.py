@@ -19,6 +19,6 @@ def milestones(settings: Settings) -> int:
     """How often the three chapters call `Workshop.advance` in all, for a bar with the time left."""
     s = settings
     of_pruning = s.epochs + 3 + s.retrain_epochs + 1  # a network of three blocks, each with one free layer
-    of_rules = len(RULES) * s.rule_epochs + 1
+    of_rules = (len(RULES) - 1 + s.big_factor) * s.rule_epochs + 1
     of_landscapes = 2 * (s.landscape_epochs + s.directions + 1) + 1
     return of_pruning + of_rules + of_landscapes

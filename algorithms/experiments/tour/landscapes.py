@@ -12,9 +12,10 @@ from minidl import load
 from minidl.data import Dataset
 from minidl.nn import Module
 from minidl.nn.models import resnet
+from minidl.nn.models.resnet import Shortcut
 from minidl.types import Array
 
-NETS = {"with shortcuts": "A", "without shortcuts": None}
+NETS: dict[str, Shortcut] = {"with shortcuts": "A", "without shortcuts": None}
 
 
 @dataclass(frozen=True)
@@ -26,14 +27,19 @@ class Landscapes:
     accuracy : net -> test accuracy
     alphas, lines : (A,) and net -> (D, A) loss along D directions
     planes : net -> surface of (Y, X) losses; equal seeds of the directions for both nets
-    path, path_plane : the trajectory of the net with shortcuts, and the loss in its plane
+    path : (T, 2) the epochs of the net with shortcuts in the plane in which they move most
+    explained, baseline : (2,) share of the path's variance on each axis, and that of a random walk of as many steps
+    path_plane : the loss in that plane
     """
 
+    depth: int
     accuracy: dict[str, float]
     alphas: Array
     lines: dict[str, Array]
     planes: dict[str, Surface]
-    path: Trajectory
+    path: Array
+    explained: Array
+    baseline: Array
     path_plane: Surface
 
 
@@ -51,8 +57,10 @@ def landscapes(shop: Workshop) -> Landscapes:
         dx, dy = (random_direction(model, rng=shop.seed + i) for i in (0, 1))
         planes[name] = plane(model, images, dx, dy, axis, axis)
         shop.advance(f"plane {name}")
-    path, path_plane = _path(shop, model, images)
-    return Landscapes(accuracy, alphas, lines, planes, path, path_plane)
+    path, path_plane = _path(shop, images)
+    return Landscapes(
+        s.depth, accuracy, alphas, lines, planes, path.path, path.explained, path.baseline, path_plane
+    )
 
 
 def _lines(shop: Workshop, model: Module, images: Dataset, alphas: Array) -> Array:
@@ -64,7 +72,7 @@ def _lines(shop: Workshop, model: Module, images: Dataset, alphas: Array) -> Arr
     return np.stack(losses)
 
 
-def _path(shop: Workshop, model: Module, images: Dataset) -> tuple[Trajectory, Surface]:
+def _path(shop: Workshop, images: Dataset) -> tuple[Trajectory, Surface]:
     """The recorded epochs of the net with shortcuts in their principal plane, and the loss there."""
     files = sorted((shop.folder / "with-shortcuts" / "trajectory").glob("epoch_*.npz"))
     checkpoints = [load(file) for file in files]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from algorithms.experiments.tour.settings import Workshop
-from algorithms.pruning import Group, Plan, find_channels, plan, sensitivity, suggest_ratios
+from algorithms.pruning import Group, Plan, Sensitivity, find_channels, plan, sensitivity, suggest_ratios
 from algorithms.pruning.criteria import l1
 from minidl import Tensor, no_grad
 from minidl.data import batches
@@ -28,7 +28,8 @@ class Pruning:
     norms : layer -> (filters,) L1 norms
     ratios, sensitivity : (R,) and layer -> (R,) validation accuracy when that layer alone is pruned
     widths : (layer, filters before, filters kept)
-    before, pruned, retrained : test accuracies; `retraining` after each epoch, `control` those of random filters
+    baseline : validation accuracy of the whole network
+    before, pruned : test accuracies; `retraining` those after each further epoch
     macs, parameters, milliseconds : (before, after); milliseconds are medians for 128 images
     """
 
@@ -45,18 +46,13 @@ class Pruning:
     milliseconds: tuple[float, float]
     spread: tuple[Timing, Timing]
 
-    @property
-    def retrained(self) -> float:
-        return self.retraining[-1]
-
-
 def pruning(shop: Workshop) -> Pruning:
     """Train, measure sensitivity, prune to half of the MACs, retrain, measure time."""
     s, shape = shop.settings, shop.images.images.shape[1:]
     model = resnet(8, in_channels=1, rng=shop.seed)
     before = _trained(shop, model)
     groups = [group for group in find_channels(trace(model, shape)).groups if not group.fixed and len(group.layers) == 1]
-    points = []
+    points: list[Sensitivity] = []
     for group in groups:
         points += sensitivity(model, shop.validation, s.ratios, [group.name])
         shop.advance(f"sensitivity of {group.name}")

@@ -9,6 +9,7 @@ from algorithms.quantization.compare import DROPS, compare_rules, curves
 from algorithms.quantization.toy import Histograms, histograms
 from minidl.nn import Module
 from minidl.nn.models import resnet
+from minidl.types import Array
 
 
 @dataclass(frozen=True)
@@ -17,20 +18,20 @@ class Quantized:
 
     Attributes
     ----------
-    accuracy, changed : rule -> test accuracy, and share of weights that differ from their start, after each epoch
+    accuracy, changed : rule -> test accuracy, and share of weights that differ from their start, after each epoch (for
+        "sr-big" after each `big_factor` epochs, so that all have equally many)
+    big_factor : how many times more epochs the big batch got
+    final : rule -> test accuracy after the last epoch
     drops : epochs after which the rate falls to a tenth
     toy : histograms of the one-dimensional problem
     """
 
     accuracy: dict[str, list[float]]
     changed: dict[str, list[float]]
+    final: dict[str, float]
+    big_factor: int
     drops: list[float]
     toy: Histograms
-
-    @property
-    def final(self) -> dict[str, float]:
-        """Rule -> test accuracy after the last epoch."""
-        return {rule: values[-1] for rule, values in self.accuracy.items()}
 
 
 def quantized(shop: Workshop) -> Quantized:
@@ -38,21 +39,29 @@ def quantized(shop: Workshop) -> Quantized:
     s = shop.settings
 
     def build() -> Module:
-        return resnet(8, in_channels=1, rng=shop.seed)
+        return resnet(8, width=0.5, in_channels=1, rng=shop.seed)
 
     records = []
     for r in compare_rules(
-        build, shop.images, shop.test, s.rule_epochs, shop.seed, batch_size=s.batch, big_batch=s.big_batch, progress=False
-    ):
+        build, shop.images, shop.test, s.rule_epochs, shop.seed, progress=False,
+        batch_size=s.batch, big_batch=s.big_batch, big_epochs=s.big_factor * s.rule_epochs,
+    ):  # fmt: skip
         records.append(r)
-        shop.advance(f"{r.rule}: epoch {r.record.epoch} of {s.rule_epochs}, accuracy {r.record.validation_accuracy:.1%}")
+        shop.advance(f"{r.rule}: epoch {r.record.epoch}, accuracy {r.record.validation_accuracy:.1%}")
     found = curves(records)
     toy = histograms(steps=s.toy_steps)
     shop.advance("the toy problem")
     return Quantized(
-        accuracy={rule: curve.validation_accuracy.tolist() for rule, curve in found.items()},
-        changed={rule: curve.changed.tolist() for rule, curve in found.items() if rule != "float"},
+        accuracy={rule: _thinned(rule, curve.validation_accuracy, s.big_factor) for rule, curve in found.items()},
+        changed={rule: _thinned(rule, c.changed, s.big_factor) for rule, c in found.items() if rule != "float"},
+        final={rule: float(curve.validation_accuracy[-1]) for rule, curve in found.items()},
+        big_factor=s.big_factor,
         drops=[s.rule_epochs * drop for drop in DROPS],
         toy=toy,
     )
 
+
+
+def _thinned(rule: str, values: Array, factor: int) -> list[float]:
+    thinned: list[float] = (values[factor - 1 :: factor] if rule == "sr-big" else values).tolist()
+    return thinned

@@ -21,9 +21,10 @@ class Settings:
     epochs: int = 8
     retrain_epochs: int = 4
     ratios: tuple[float, ...] = (0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875)
-    rule_epochs: int = 8
-    batch: int = 128  # images a step of the few-bit rules, and of the rule with a big batch
-    big_batch: int = 1024
+    rule_epochs: int = 6
+    batch: int = 64  # images a step of the few-bit rules, and of the rule with a big batch,
+    big_batch: int = 512
+    big_factor: int = 3  # which gets more epochs, since each has fewer steps
     toy_steps: int = 1_000_000
     depth: int = 20  # of the two networks whose landscapes are compared
     landscape_epochs: int = 6

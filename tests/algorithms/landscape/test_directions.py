@@ -3,12 +3,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from landscape_nets import convnet, images, in_float64, linear, mlp
+from strategies import seeds
 
 from algorithms.landscape import between, cosine, gradient, line, moved, normalize, random_direction, through
 from algorithms.landscape.directions import NORMS, dot, flatten, unflatten
 from minidl import nn
 from minidl.training import evaluate
-from strategies import seeds
 
 
 def per_filter(array):
@@ -78,7 +78,8 @@ def test_equal_seeds_give_equal_directions_and_the_network_stays(seed):
 
 def test_mean_cosine_of_random_pairs_matches_theory():
     net = nn.Linear(20, 20, bias=False, rng=0)
-    cosines = [abs(cosine(random_direction(net, 2 * i, None), random_direction(net, 2 * i + 1, None))) for i in range(400)]
+    pairs = ([random_direction(net, 2 * i + j, None) for j in (0, 1)] for i in range(400))
+    cosines = [abs(cosine(*pair)) for pair in pairs]
     expected = np.sqrt(2 / (np.pi * 400))
     spread = np.sqrt((1 - 2 / np.pi) / 400)  # standard deviation of |cos|, about a half-normal's
     assert abs(np.mean(cosines) - expected) < 5 * spread / np.sqrt(400)

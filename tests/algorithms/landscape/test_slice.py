@@ -26,7 +26,8 @@ def test_the_callers_network_is_never_touched(seed, bn, fast):
     net = convnet(seed)
     net[1].training = False  # a mode of its own for one part
     before = snapshot(net)
-    plane(net, images(seed), *(random_direction(net, i) for i in (0, 1)), ALPHAS, ALPHAS[1:], bn=bn, fast=fast, chunk=10)
+    dx, dy = (random_direction(net, i) for i in (0, 1))
+    plane(net, images(seed), dx, dy, ALPHAS, [0, 1], bn=bn, fast=fast, chunk=10)
     assert snapshot(net) == before
 
 
@@ -85,7 +86,8 @@ def test_batch_uses_the_statistics_of_the_images_themselves(seed):
 
 
 def test_dropout_stays_silent_also_where_batch_norm_measures():
-    net = nn.Sequential(nn.Flatten(), nn.Linear(72, 8, rng=0), nn.BatchNorm1d(8), nn.Dropout(0.5), nn.Linear(8, 3, rng=1))
+    ends = nn.Linear(72, 8, rng=0), nn.Linear(8, 3, rng=1)
+    net = nn.Sequential(nn.Flatten(), ends[0], nn.BatchNorm1d(8), nn.Dropout(0.5), ends[1])
     direction = random_direction(net, 0)
     for bn in MODES:
         one, two = (line(net, images(), direction, [0, 1], bn=bn).loss for _ in range(2))
@@ -98,7 +100,7 @@ def test_fast_equals_plain_up_to_rounding(build, seed):
     net, data = in_float64(build(seed)), images(seed)
     for ignore_1d in (True, False):
         directions = [random_direction(net, seed + i, ignore_1d=ignore_1d) for i in (0, 1)]
-        plain, fast = (plane(net, data, *directions, ALPHAS, ALPHAS, chunk=10, fast=fast) for fast in (False, True))
+        plain, fast = (plane(net, data, *directions, [-1, 0, 2], [0, 1], chunk=10, fast=f) for f in (False, True))
         np.testing.assert_allclose(fast.loss, plain.loss, rtol=1e-10)
         np.testing.assert_array_equal(fast.accuracy, plain.accuracy)
 

@@ -35,7 +35,7 @@ def test_the_command_prints_the_golden_counts(name, capsys):
 
 
 INNER = {  # filters that stay in the first convolution of every block
-    "resnet56-A": [14] * 7 + [16, 14] + [32] + [28] * 8 + [57] * 7 + [64, 57],
+    "resnet56-A": [14] * 7 + [16, 14] + [32] + [28] * 8 + [64] + [57] * 7 + [64],
     "resnet56-B": [6] * 7 + [16, 16] + [32] + [22] * 6 + [32, 22] + [64] + [57] * 7 + [64],
     "resnet110-B": [8] * 17 + [16, 32] + [19] * 17 + [64] + [44] * 17,
     "resnet34-A": [64, 44, 44, 128, 89, 89, 128, 256, 179, 179, 179, 179, 256, 512, 512, 512],
@@ -43,11 +43,11 @@ INNER = {  # filters that stay in the first convolution of every block
 }
 
 
-@pytest.mark.parametrize("name", ["resnet56-B", "resnet110-B"])
+@pytest.mark.parametrize("name", INNER)
 def test_inner_widths(name):
     p = preset(name)
-    rows = p.plan(models.build(p.model, rng=0), models.default_input_shape(p.model)).after.rows
-    assert [row.map[-1] for row in rows if row.name.endswith("conv1")][1:] == INNER[name]
+    rows = p.plan(models.build(p.model, rng=0), (32, 32, 3)).after.rows
+    assert [row.map[-1] for row in rows if row.name.endswith(".conv1")] == INNER[name]
 
 
 @pytest.mark.parametrize("name", PRESETS)

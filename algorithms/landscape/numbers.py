@@ -1,0 +1,140 @@
+"""Numbers that go with the pictures: pictures cannot be ranked, and a number without an interval should not be.
+
+Sharpness is measured in filter norms, so that networks of different scale can be compared; what it leaves out is
+curvature at a point, which is `curvature.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Unpack
+
+import numpy as np
+
+from algorithms.landscape.directions import random_direction
+from algorithms.landscape.surface import Options, Surface, lines
+from minidl.data import Dataset
+from minidl.nn import Module
+from minidl.types import Array
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean over draws, an interval that holds the true mean with probability `level`, and the draws themselves."""
+
+    mean: float
+    low: float
+    high: float
+    level: float
+    draws: Array
+
+
+def interval(draws: Sequence[float] | Array, level: float = 0.95) -> Interval:
+    """Student's interval for the mean of independent draws.
+
+    Examples
+    --------
+    >>> found = interval([1.0, 2.0, 3.0])
+    >>> round(found.mean, 2), round(found.low, 2), round(found.high, 2)
+    (2.0, -0.48, 4.48)
+    """
+    from scipy.stats import t
+
+    values = np.asarray(draws, np.float64)
+    if len(values) < 2:
+        raise ValueError(f"interval got {len(values)} draws, expected at least 2: one alone says nothing of the spread")
+    mean = float(values.mean())
+    half = float(t.ppf((1 + level) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
+    return Interval(mean, mean - half, mean + half, level, values)
+
+
+def expected_sharpness(
+    model: Module,
+    dataset: Dataset,
+    radius: float = 0.5,
+    directions: int = 10,
+    seed: int = 0,
+    level: float = 0.95,
+    **options: Unpack[Options],
+) -> Interval:
+    """Rise of the loss, in nats, at `radius` filter norms from the network, mean over random directions and both ways.
+
+    Each direction is filter-normalized, with one-dimensional parameters left where they are, as in the pictures.
+    """
+    if not radius > 0:
+        raise ValueError(f"expected_sharpness got radius {radius}, expected a positive number of filter norms")
+    drawn = [random_direction(model, seed + i) for i in range(directions)]
+    found = lines(model, dataset, drawn, np.array([-radius, 0, radius]), **options)
+    return interval([(s.loss[0] + s.loss[2]) / 2 - s.loss[1] for s in found], level)
+
+
+def half_width(surface: Surface, delta: float) -> float:
+    """How far one can walk from the centre of a line until the loss has risen by `delta` nats: mean of both sides.
+
+    Linear between the points; infinite if a side ends before the loss has risen so far.
+
+    Examples
+    --------
+    >>> from algorithms.landscape.surface import Surface
+    >>> xs = np.linspace(-2, 2, 5)
+    >>> half_width(Surface(xs, None, np.abs(xs), xs, xs, xs, xs, xs), delta=1.5)
+    1.5
+    """
+    centre = int(np.abs(surface.xs).argmin())
+    if surface.ys is not None or abs(surface.xs[centre]) > 1e-9:
+        raise ValueError("half_width got no line through the network, expected one whose coordinates include 0")
+    level = surface.loss[centre] + delta
+    right = _first_crossing(surface.xs[centre:], surface.loss[centre:], level)
+    left = _first_crossing(-surface.xs[centre::-1], surface.loss[centre::-1], level)
+    return (left + right) / 2
+
+
+def _first_crossing(x: Array, loss: Array, level: float) -> float:
+    above = np.flatnonzero(~(loss < level))  # what is not a number is above anything
+    if not len(above):
+        return float("inf")
+    i = above[0]
+    if not np.isfinite(loss[i]):
+        return float(x[i - 1])
+    share = (level - loss[i - 1]) / (loss[i] - loss[i - 1])
+    return float(x[i - 1] + share * (x[i] - x[i - 1]))
+
+
+def barrier(surface: Surface) -> float:
+    """How high the loss between two networks rises above the straight line between their losses, in nats; 0 if nowhere.
+
+    `surface` is of `interpolate`: one network at 0, the other at 1.
+    """
+    xs = surface.xs
+    a, b = (int(np.abs(xs - end).argmin()) for end in (0, 1))
+    if surface.ys is not None or abs(xs[a]) > 1e-9 or abs(xs[b] - 1) > 1e-9:
+        raise ValueError("barrier got no line between two networks, expected one whose coordinates include 0 and 1")
+    straight = surface.loss[a] + xs[a : b + 1] * (surface.loss[b] - surface.loss[a])
+    return float(np.max(surface.loss[a : b + 1] - straight))
+
+
+def convex_share(surface: Surface) -> float:
+    """Share of a plane's inner nodes at which the surface is convex, by second differences; NaN if none is known.
+
+    Convex here does not mean convex in all directions, only that positive curvature dominates; see `curvature_map`.
+    """
+    if surface.ys is None or min(surface.loss.shape) < 3:
+        raise ValueError(f"convex_share got a surface of shape {surface.loss.shape}, expected a plane of 3 x 3 or more")
+    f = surface.loss
+    with np.errstate(invalid="ignore", over="ignore"):
+        xx = _second_difference(f.T, surface.xs).T[1:-1]
+        yy = _second_difference(f, surface.ys)[:, 1:-1]
+        area = np.outer(surface.ys[2:] - surface.ys[:-2], surface.xs[2:] - surface.xs[:-2])
+        xy = (f[2:, 2:] - f[2:, :-2] - f[:-2, 2:] + f[:-2, :-2]) / area
+        size = np.abs(xx) + np.abs(yy)
+        least = (xx + yy) / 2 - np.hypot((xx - yy) / 2, xy)  # the smaller eigenvalue
+        known = np.isfinite(least)
+        convex = least >= -1e-9 * size  # a valley of no curvature at all is convex
+    return float(convex[known].mean()) if known.any() else float("nan")
+
+
+def _second_difference(f: Array, x: Array) -> Array:
+    """Along axis 0, for nodes at any distances: (X - 2, ...)."""
+    slopes = np.diff(f, axis=0) / np.diff(x)[:, None]
+    return np.asarray(2 * np.diff(slopes, axis=0) / (x[2:] - x[:-2])[:, None])

@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from landscape_nets import convnet, images, mlp
+from strategies import seeds
+
+from algorithms.landscape import plane, random_direction, refined_plane
+from algorithms.landscape.refine import upsample
+
+AXIS = np.linspace(-1, 1, 25)
+
+
+def problem(seed, net=mlp):
+    model = net(seed)
+    return model, images(seed, count=8), *(random_direction(model, seed + i) for i in (0, 1))
+
+
+@given(seeds)
+def test_a_cubic_in_both_coordinates_is_predicted_exactly(seed):
+    c = np.random.default_rng(seed).standard_normal((4, 4))
+    fine = np.polynomial.polynomial.polygrid2d(np.linspace(-1, 1, 9), np.linspace(0, 2, 13), c)
+    np.testing.assert_allclose(upsample(fine[::2, ::2]), fine, atol=1e-12)
+
+
+@given(seeds)
+def test_measured_nodes_are_those_of_the_plane_and_others_within_the_tolerance(seed):
+    model, data, dx, dy = problem(seed)
+    full = plane(model, data, dx, dy, AXIS, AXIS)
+    found = refined_plane(model, data, dx, dy, AXIS, AXIS, tolerance=0.02)
+    m = found.measured
+    for name in ("loss", "accuracy", "std_error", "difference_error", "count"):
+        np.testing.assert_array_equal(getattr(found, name)[m], getattr(full, name)[m])
+    assert m[::4, ::4].all() and m[12, 12] and not m.all()
+    assert np.isnan(found.std_error[~m]).all() and not found.count[~m].any()
+    error = abs(np.log(found.loss) - np.log(full.loss))
+    assert np.isfinite(found.loss).all() and error.max() < 0.1  # no guarantee, but no disaster
+    assert np.quantile(error, 0.95) < 0.02
+
+
+def test_no_tolerance_measures_everything():
+    model, data, dx, dy = problem(0)
+    found = refined_plane(model, data, dx, dy, AXIS, AXIS, tolerance=0.0)
+    np.testing.assert_array_equal(found.loss, plane(model, data, dx, dy, AXIS, AXIS).loss)
+    assert found.measured.all()
+
+
+def test_a_smaller_tolerance_measures_more():
+    model, data, dx, dy = problem(0, convnet)
+    shares = [refined_plane(model, data, dx, dy, AXIS, AXIS, t).measured.mean() for t in (1e-3, 1e-2, 1e-1)]
+    assert shares[0] > shares[1] > shares[2]
+
+
+def test_what_lies_above_the_cap_is_not_refined():
+    model, data, dx, dy = problem(0, convnet)
+    axis = 20 * AXIS
+    how = {"tolerance": 0.02, "chunk": 4}
+    free, capped = (refined_plane(model, data, dx, dy, axis, axis, cap=cap, **how) for cap in (None, 5.0))
+    full = plane(model, data, dx, dy, axis, axis, chunk=4)
+    assert capped.measured.sum() < free.measured.sum()
+    clipped = np.minimum(full.loss, 5.0)
+    assert np.quantile(abs(np.log(np.minimum(capped.loss, 5.0)) - np.log(clipped)), 0.9) < 0.05
+
+
+def test_not_a_number_is_measured_around_and_never_filled_in():
+    model, data, dx, dy = problem(0)
+    axis = np.linspace(-1e38, 3e38, 25)  # overflows far out
+    full = plane(model, data, dx, dy, axis, axis)
+    found = refined_plane(model, data, dx, dy, axis, axis, tolerance=1e9)
+    assert np.isnan(full.loss).any()
+    np.testing.assert_array_equal(np.isnan(found.loss), np.isnan(full.loss))
+
+
+def test_levels_share_a_file(tmp_path, monkeypatch):
+    model, data, dx, dy = problem(0)
+    how = {"file": tmp_path / "scan.npz", "tolerance": 0.02}
+    first = refined_plane(model, data, dx, dy, AXIS, AXIS, **how)
+    monkeypatch.setattr("algorithms.landscape.slice.Slice.measure", None)
+    np.testing.assert_array_equal(refined_plane(model, data, dx, dy, AXIS, AXIS, **how).loss, first.loss)
+
+
+def test_when_the_time_is_over_the_rest_is_interpolated():
+    model, data, dx, dy = problem(0)
+    found = refined_plane(model, data, dx, dy, AXIS, AXIS, tolerance=0.0, budget=0.0)
+    assert np.isfinite(found.loss).all() and found.measured.sum() == 49
+
+
+@given(st.sampled_from([9, 17, 24, 26, 27]))
+def test_other_grids_are_refused(count):
+    model, data, dx, dy = problem(0)
+    with pytest.raises(ValueError, match="expected 25, 33, 41 or another 8n"):
+        refined_plane(model, data, dx, dy, np.linspace(-1, 1, count), AXIS)
+    with pytest.raises(ValueError, match="evenly spaced"):
+        refined_plane(model, data, dx, dy, AXIS**3, AXIS)

@@ -1,0 +1,137 @@
+"""A smaller network trains on exactly as the masked one does, with what its optimizer remembered."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from prunable import gates_of
+from test_plan import gated, outputs, pruned
+
+from algorithms.pruning import plan
+from algorithms.pruning.mask import hold, masked, masks
+from algorithms.pruning.surgery import arrays_of, take
+from minidl import nn, ops
+from minidl.nn import models
+from minidl.optim import SGD, Adam
+
+OPTIMIZERS = {
+    "momentum": lambda p: SGD(p, 0.01, momentum=0.9, nesterov=True, weight_decay=1e-3),
+    "plain": lambda p: SGD(p, 0.01),
+    "adam": lambda p: Adam(p, 0.003, weight_decay=1e-3),
+}
+
+
+@given(pruned())
+def test_a_masked_network_answers_as_the_smaller_one(drawn):
+    net, shape, rng, chosen = drawn
+    x = rng.standard_normal((2, *shape)).astype(np.float32)
+    scale = max(np.abs(y).max() for y in outputs(net, x))  # float32 sums in another order, as in test_plan
+    found, small = masked(net, chosen), chosen.apply(net)
+    np.testing.assert_allclose(outputs(found, x)[-1], outputs(small, x)[-1], rtol=0, atol=1e-5 * max(scale, 1))
+    np.testing.assert_allclose(
+        outputs(found, x)[-1], outputs(gated(net, chosen), x)[-1], rtol=0, atol=1e-5 * max(scale, 1)
+    )
+    assert found.num_parameters() == net.num_parameters() > small.num_parameters()
+    zeros = sum(int((mask == 0).sum()) for mask in masks(net, chosen).values())
+    assert zeros == net.num_parameters() - small.num_parameters()
+    assert gates_of(net, chosen)
+
+
+def doubled(net):
+    for name, array in arrays_of(net).items():
+        holder, *_ = [m for n, m in net.named_modules() if n == name.rpartition(".")[0]]
+        key = name.rpartition(".")[2]
+        value = vars(holder)[key]
+        if isinstance(value, nn.Parameter):
+            value.data = array.astype(np.float64)
+        else:
+            setattr(holder, key, array.astype(np.float64))
+    return net
+
+
+def train(net, optimizer, steps, seed, held=None):
+    rng = np.random.default_rng(seed)
+    net.train()
+    for _ in range(steps):
+        x, labels = rng.standard_normal((6, 12, 12, 3)), rng.integers(0, 10, 6)
+        ops.cross_entropy(net(x), labels).backward()
+        optimizer.step()
+        net.zero_grad()
+        if held:
+            hold(net, held, optimizer)
+
+
+NETS = {
+    "resnet A": lambda rng: models.resnet(8, width=0.25, rng=rng),
+    "resnet B": lambda rng: models.resnet(8, width=0.25, shortcut="B", rng=rng),
+    "lenet": lambda rng: models.lenet5(in_channels=3, image_size=12, widths=(4, 5, 7, 6), rng=rng),
+    "mobile": lambda rng: models.tiny_mobile(widths=(4, 4, 6), rng=rng),
+}
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("net", NETS)
+@settings(max_examples=6)
+@given(st.integers(0, 1000), st.integers(0, 3))
+def test_training_goes_on_as_that_of_the_masked_network(net, optimizer, seed, before):
+    """In float64, where rounding is some 1e-16; Adam divides by the root of small squares, which leaves 1e-7 of it.
+
+    No bias stands before a batch norm here: its gradient is zero but for rounding, and Adam makes steps of that.
+    """
+    model = doubled(NETS[net](seed))
+    moves = OPTIMIZERS[optimizer](model.named_parameters())
+    train(model, moves, before, seed)
+    chosen = plan(model, (12, 12, 3), 0.4, "random", rng=seed)
+    small = chosen.apply(model)
+    its = chosen.apply_optimizer(moves, small)
+    big = masked(model, chosen)
+    held = masks(big, chosen)
+    masked_moves = OPTIMIZERS[optimizer](big.named_parameters())
+    masked_moves.load_state_dict(moves.state_dict())
+    hold(big, held, masked_moves)
+    start = small.state_dict()
+    train(small, its, 3, seed + 1)
+    train(big, masked_moves, 3, seed + 1, held)
+    for name, array in arrays_of(big).items():
+        np.testing.assert_allclose(
+            arrays_of(small)[name], take(chosen.channels, chosen.gone, name, array), rtol=1e-6, atol=1e-7, err_msg=name
+        )
+    for key, state in masked_moves.state.items():
+        name = key.partition("/")[2]
+        np.testing.assert_allclose(
+            its.state[key],
+            take(chosen.channels, chosen.gone, name, state) if state.ndim else state,
+            rtol=1e-6,
+            atol=1e-7,
+        )
+    assert all((start[name] != p.data).any() for name, p in small.named_parameters())  # nothing has stopped learning
+
+
+def test_the_first_optimizer_is_left_alone():
+    net = models.resnet(8, width=0.25, rng=0)
+    moves = SGD(net.named_parameters(), 0.1, momentum=0.9)
+    chosen = plan(net, (8, 8, 3), 0.5)
+    small = chosen.apply(net)
+    its = chosen.apply_optimizer(moves, small)
+    its.state["momentum/conv1.weight"][...] = 7
+    its.lr = 0.5
+    assert moves.lr == 0.1 and (moves.state["momentum/conv1.weight"] == 0).all()
+    assert moves.parameters["conv1.weight"] is net.conv1.weight
+    assert its.parameters["conv1.weight"] is small.conv1.weight and repr(its) == repr(moves).replace("0.1", "0.5")
+
+
+def test_an_optimizer_of_another_network_is_refused():
+    net, other = models.resnet(8, width=0.25, rng=0), models.lenet5(rng=0)
+    chosen = plan(net, (8, 8, 3), 0.5)
+    with pytest.raises(ValueError, match="is it another network's"):
+        chosen.apply_optimizer(Adam(other.named_parameters()), chosen.apply(net))
+    with pytest.raises(ValueError, match="was another plan applied"):
+        chosen.apply_optimizer(Adam(net.named_parameters()), net)
+
+
+def test_gradients_of_the_whole_network_do_not_follow_into_the_small_one():
+    net = models.resnet(8, width=0.25, rng=0)
+    ops.cross_entropy(net(np.zeros((2, 8, 8, 3), np.float32)), np.array([0, 1])).backward()
+    small = plan(net, (8, 8, 3), 0.5).apply(net)
+    assert small.conv1.weight.grad is None or small.conv1.weight.grad.shape == small.conv1.weight.shape
+    assert net.conv1.weight.grad is not None

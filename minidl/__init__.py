@@ -1,7 +1,7 @@
 """minidl: deep learning small enough to read and fast enough to use, on ordinary and low-power CPUs.
 
-The engine is `tensor`, `autograd` and `ops`; networks are `nn`; `training` trains them.  Everything below is loaded when
-first used, so that `import minidl` stays quick.
+The engine is `tensor`, `autograd` and `ops`; networks are `nn`; `training` trains them.  What the engine does not need
+is loaded when first used, so that `import minidl` stays quick.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-import minidl.tensor  # first: its operators close the circle tensor -> ops -> autograd -> tensor
+import minidl.tensor  # noqa: F401 - first: its operators close the circle tensor -> ops -> autograd -> tensor
 from minidl.autograd import grad, gradcheck, hvp, no_grad
 from minidl.kernels.backend import use
 from minidl.kernels.parallel import get_num_threads, set_num_threads

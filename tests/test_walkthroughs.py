@@ -1,4 +1,4 @@
-"""Every walkthrough runs as a student would run it, in seconds, and draws its figures; every link in docs points at a file."""
+"""Every walkthrough runs as a student would run it, and draws its figures; every link in docs points at a file."""
 
 import re
 import runpy

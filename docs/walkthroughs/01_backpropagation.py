@@ -46,14 +46,15 @@ class Number:
 # %%
 # Walking back
 # ------------
-# Backward starts with 1 at the result and hands every parent its share: *gradient so far × local slope*.  Shares **add**.
+# Backward starts with 1 at the result and hands every parent its share, *gradient so far × local slope*.  Shares add.
+
 
 def backward_naive(result):
     """Hand the shares on as soon as they come in.  There is a mistake in here."""
     result.grad, queue = 1.0, [result]
     while queue:
         number = queue.pop(0)
-        for parent, slope in zip(number.parents, number.slopes):
+        for parent, slope in zip(number.parents, number.slopes, strict=True):
             parent.grad += number.grad * slope
             queue.append(parent)
 
@@ -68,6 +69,7 @@ print(f"dc/da is 26, the naive walk says {a.grad}")
 # `b` was passed on twice, first with a part of its gradient, then with the whole: the first part counted double.  A
 # number may be passed on only when **all** its users have paid in: that is why such engines *sort* the graph.
 
+
 def backward(result):
     order = []
 
@@ -81,7 +83,7 @@ def backward(result):
     for number in order:
         number.grad = 1.0 if number is result else 0.0
     for number in reversed(order):
-        for parent, slope in zip(number.parents, number.slopes):
+        for parent, slope in zip(number.parents, number.slopes, strict=True):
             parent.grad += number.grad * slope
     return order
 
@@ -137,7 +139,9 @@ slope = minidl.grad(minidl.ops.tanh(t).sum(), t, create_graph=True)
 bend = minidl.grad(slope.sum(), t)
 with style():
     ax = axes_or_new(None)
-    ax.plot(t.data, np.stack([np.tanh(t.data), slope.data, bend.data], axis=1), label=["tanh x", "its slope", "its bend"])
+    ax.plot(
+        t.data, np.stack([np.tanh(t.data), slope.data, bend.data], axis=1), label=["tanh x", "its slope", "its bend"]
+    )
     ax.set(xlabel="x", ylabel="value")
     ax.legend()
 save(ax.figure, figures / "01_derivatives.png")

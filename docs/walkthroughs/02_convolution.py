@@ -2,8 +2,8 @@
 2. Convolution: one form, three gradients
 =========================================
 
-*What you will do:* see that a convolution, its gradient for the image and its gradient for the filter are three views of
-one sum, look at what each of them computes on a real picture, and use the second derivative.
+*What you will do:* see that a convolution and its gradients for the image and for the filter are three views of one
+sum, look at what each of them computes on a real picture, and use the second derivative.
 
 *What you need:* walkthrough 1.  Runs in about two seconds:  ``python docs/walkthroughs/02_convolution.py``
 """
@@ -36,6 +36,7 @@ save(draw_convolution(image, edge, at=(1, 1)).figure, figures / "02_step.png")
 #     T(x, w, g) = Σ  x[i+k, j+l] · w[k, l] · g[i, j]          over all i, j, k, l
 #
 # T is **linear in each of its three arguments**.  Leave one out, and what multiplies it is an array of its shape:
+
 
 def form(x, w, g):
     """The three partial derivatives of T, in four loops: (∂T/∂g, ∂T/∂x, ∂T/∂w)."""
@@ -94,6 +95,7 @@ save(figure, figures / "02_edges.png")
 
 filter9 = minidl.Tensor(rng.standard_normal((1, 3, 3, 1)).astype(np.float32), requires_grad=True)
 
+
 def loss():
     y = conv2d(shoe, filter9)
     return (y * y).sum() * 0.5
@@ -104,8 +106,7 @@ patches = np.lib.stride_tricks.sliding_window_view(shoe.data[0, :, :, 0], (3, 3)
 assert np.allclose(hessian, patches.T @ patches, rtol=1e-5)  # in closed form: how alike are two pixels of a patch?
 
 # %%
-# Its eigenvectors are filters: the first is the change of the filter that the loss feels most, the last the one it feels
-# least.  A network trained on pictures learns the first in a few steps and waits long for the last.
+# Its eigenvectors are filters: the first is the change that the loss feels most, the last the one it feels least.  A network trained on pictures learns the first in a few steps and waits long for the last.
 
 curvature, filters = np.linalg.eigh(hessian)
 with style():

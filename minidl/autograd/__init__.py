@@ -1,4 +1,4 @@
-"""Reverse-mode differentiation of any order: record (`function`), walk back (`engine`), use (`grad`), verify (`check`)."""
+"""Reverse-mode differentiation of any order: `function` records, `engine` walks back, `grad` uses, `check` verifies."""
 
 from minidl.autograd.check import GradcheckError, gradcheck
 from minidl.autograd.function import Function, grad_mode, is_grad_enabled, no_grad, recording

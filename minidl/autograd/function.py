@@ -76,7 +76,7 @@ def _check_dtypes(function: Function, inputs: tuple[Tensor, ...]) -> None:
     dtype = inputs[0].data.dtype
     if function.floats_only and dtype.kind != "f":
         raise TypeError(
-            f"{type(function).__name__.lower()} got {dtype}, expected float32 or float64: convert with .astype('float32')"
+            f"{type(function).__name__.lower()} got {dtype}, expected float32 or float64: use .astype('float32')"
         )
     for x in inputs:
         if x.data.dtype != dtype:

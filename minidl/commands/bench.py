@@ -1,4 +1,4 @@
-"""`minidl bench`: milliseconds of a training step and of inference on this machine; `make bench` sets PyTorch beside it."""
+"""`minidl bench`: milliseconds of a training step and of inference here; `make bench` sets PyTorch beside them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ def run(args: argparse.Namespace) -> Output:
     times = interleaved(calls, repeats=args.repeats)
     rows = [[name, f"{1e3 * t.minimum:.1f}", f"{1e3 * t.median:.1f}"] for name, t in times.items()]
     threads = minidl.get_num_threads()
-    text = f"{table(['call', 'min ms', 'median ms'], rows)}\n\nbatch {args.batch_size}, {threads} threads, {args.repeats} repeats"
+    sizes = f"batch {args.batch_size}, {threads} threads, {args.repeats} repeats"
+    text = f"{table(['call', 'min ms', 'median ms'], rows)}\n\n{sizes}"
     data = {
         "batch_size": args.batch_size,
         "threads": threads,

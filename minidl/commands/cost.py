@@ -12,10 +12,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help="such as vgg16, resnet56, resnet110, resnet34, densenet121, lenet5")
     parser.add_argument("--input", metavar="HxWxC", help="size of one image (default: what the model is made for)")
     parser.add_argument("--classes", type=int, help="number of classes (default: what the model is made for)")
-    parser.add_argument("--pruned", metavar="PRESET", help="as pruned in the paper or by us, such as vgg16-A, resnet56-B")
+    parser.add_argument(
+        "--pruned", metavar="PRESET", help="as pruned in the paper or by us, such as vgg16-A, resnet56-B"
+    )
     parser.epilog = (
-        "One multiply-accumulate (MAC) counts as one operation.  Papers that say FLOP often mean this, and tools that\n"
-        "say FLOP often count it twice; so compare conventions before you compare numbers."
+        "One multiply-accumulate (MAC) counts as one operation.  Papers that say FLOP often mean this, and tools\n"
+        "that say FLOP often count it twice; so compare conventions before you compare numbers."
     )
 
 
@@ -35,9 +37,17 @@ def run(args: argparse.Namespace) -> Output:
 
     chosen = preset(args.pruned)
     if chosen.model != args.model.lower().replace("_", "-"):
-        raise ValueError(f"the preset {args.pruned} is made for {chosen.model}, expected that model, found {args.model}")
+        raise ValueError(
+            f"the preset {args.pruned} is made for {chosen.model}, expected that model, found {args.model}"
+        )
     plan = chosen.plan(model, shape)
-    data = {"model": args.model, "input": list(shape), "pruned": args.pruned, **plan.after.record(), "plan": plan.record()}
+    data = {
+        "model": args.model,
+        "input": list(shape),
+        "pruned": args.pruned,
+        **plan.after.record(),
+        "plan": plan.record(),
+    }
     return Output(f"{plan.after}\n\n{plan}", data)
 
 

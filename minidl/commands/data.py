@@ -14,7 +14,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     parser.add_argument("action", choices=["list", "show", "fetch"], help="list all, show one, or download one")
     parser.add_argument("name", nargs="?", help="such as fashion-mnist-mini (ships with minidl), cifar10")
-    parser.add_argument("--data-dir", metavar="DIR", help="where the files lie or go (default: MINIDL_DATA, else a cache)")
+    parser.add_argument(
+        "--data-dir", metavar="DIR", help="where the files lie or go (default: MINIDL_DATA, else a cache)"
+    )
 
 
 def run(args: argparse.Namespace) -> Output:
@@ -30,7 +32,13 @@ def _list() -> Output:
     from minidl.data.catalog import CATALOG
 
     rows = [
-        [e.name, "x".join(map(str, e.shape)), e.counts["train"], e.counts["test"], "ships with minidl" if e.embedded else ""]
+        [
+            e.name,
+            "x".join(map(str, e.shape)),
+            e.counts["train"],
+            e.counts["test"],
+            "ships with minidl" if e.embedded else "",
+        ]
         for e in CATALOG.values()
     ]
     head = ["name", "image", "train", "test", ""]
@@ -45,7 +53,8 @@ def _show(args: argparse.Namespace) -> Output:
     counts = {split: np.bincount(s.labels, minlength=len(train.classes)).tolist() for split, s in sets.items()}
     rows = [[name, counts["train"][i], counts["test"][i]] for i, name in enumerate(train.classes)]
     mean, std = (", ".join(f"{float(v):.4f}" for v in values) for values in (train.mean, train.std))
-    text = f"{table(['class', 'train', 'test'], rows)}\n\nimages {train.images.shape[1:]}, mean {mean}, std {std} on the 0..1 scale"
+    images = f"images {train.images.shape[1:]}, mean {mean}, std {std} on the 0..1 scale"
+    text = f"{table(['class', 'train', 'test'], rows)}\n\n{images}"
     data = {"name": args.name, "shape": list(train.images.shape[1:]), "classes": list(train.classes), "counts": counts}
     return Output(text, data)
 

@@ -93,7 +93,9 @@ def _kernels() -> list[Fact]:
 
         folder = cache_folder()
         files = list(Path(folder).rglob("*.nbc")) if folder else []
-        meaning = "a warm start" if files else "empty: the first training step compiles for some seconds, then never again"
+        meaning = (
+            "a warm start" if files else "empty: the first training step compiles for some seconds, then never again"
+        )
         facts.append(("kernel cache", f"{len(files)} kernels in {folder}", meaning))
     return facts
 

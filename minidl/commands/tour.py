@@ -25,10 +25,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Output:
     """Compute, draw, write."""
+    from tqdm import tqdm
+
     from algorithms.experiments import tour
     from minidl.checkpoint import replacing
     from minidl.commands.doctor import facts_for_report
-    from tqdm import tqdm
     from visual.tour import draw_tour
 
     folder: Path = args.folder
@@ -55,7 +56,12 @@ def run(args: argparse.Namespace) -> Output:
     facts = facts_for_report()
     page = draw_tour(folder, **results, facts=facts, seconds=seconds)
     record = {name: _plain(result) for name, result in results.items()}
-    record |= {"seconds": round(seconds, 1), "settings": dataclasses.asdict(settings), "seed": args.seed, "facts": facts}
+    record |= {
+        "seconds": round(seconds, 1),
+        "settings": dataclasses.asdict(settings),
+        "seed": args.seed,
+        "facts": facts,
+    }
     with replacing(folder / "results.json") as file:
         file.write(json.dumps(record, indent=1).encode())
     return Output(_text(results, page, seconds), record)
@@ -64,7 +70,7 @@ def run(args: argparse.Namespace) -> Output:
 def _text(results: dict[str, Any], page: Path, seconds: float) -> str:
     p, q = results["pruning"], results["quantized"]
     lines = [
-        f"pruned     {1 - p.macs[1] / p.macs[0]:.0%} of the MACs removed, {1 - p.milliseconds[1] / p.milliseconds[0]:.0%} of "
+        f"pruned     {1 - p.macs[1] / p.macs[0]:.0%} of the MACs, {1 - p.milliseconds[1] / p.milliseconds[0]:.0%} of "
         f"the time; accuracy {p.before:.1%}, pruned {p.pruned:.1%}, retrained {p.retraining[-1]:.1%}",
         "few bits   " + ", ".join(f"{rule} {accuracy:.1%}" for rule, accuracy in q.final.items()),
         "landscape  " + ", ".join(f"{name} {a:.1%}" for name, a in results["landscapes"].accuracy.items()),

@@ -19,11 +19,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     parser.add_argument("model", help="such as resnet20, vgg9, lenet5, tiny-mobile; see `minidl cost --help`")
     parser.add_argument("--dataset", default="fashion-mnist-mini", help="see `minidl data list` (default: %(default)s)")
-    parser.add_argument("--data-dir", metavar="DIR", help="where the dataset's files lie (default: MINIDL_DATA, else a cache)")
+    parser.add_argument(
+        "--data-dir", metavar="DIR", help="where the dataset's files lie (default: MINIDL_DATA, else a cache)"
+    )
     parser.add_argument("--epochs", type=int, default=10, help="passes over the training images (default: %(default)s)")
     parser.add_argument("--optimizer", choices=["sgd", "adam"], default="sgd", help="(default: %(default)s)")
-    parser.add_argument("--lr", type=float, help="learning rate (default: sgd 0.1, without batch norm 0.01; adam 0.001)")
-    parser.add_argument("--weight-decay", type=float, default=5e-4, help="pull of the weights to zero (default: %(default)s)")
+    parser.add_argument(
+        "--lr", type=float, help="learning rate (default: sgd 0.1, without batch norm 0.01; adam 0.001)"
+    )
+    parser.add_argument(
+        "--weight-decay", type=float, default=5e-4, help="pull of the weights to zero (default: %(default)s)"
+    )
     parser.add_argument(
         "--schedule",
         choices=["steps", "cosine", "constant"],
@@ -32,10 +38,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--batch-size", type=int, default=128, help="images per step (default: %(default)s)")
     parser.add_argument("--augment", action="store_true", help="random crops of the padded image, and flips")
-    parser.add_argument("--validation", type=int, metavar="N", help="images held out of training to watch (default: a tenth)")
+    parser.add_argument(
+        "--validation", type=int, metavar="N", help="images held out of training to watch (default: a tenth)"
+    )
     parser.add_argument("--train-images", type=int, metavar="N", help="use the first N images only")
     parser.add_argument("--run", metavar="DIR", help="folder to keep the run in; an interrupted run in it is continued")
-    parser.add_argument("--trajectory", action="store_true", help="keep the weights of every epoch, for `minidl trajectory`")
+    parser.add_argument(
+        "--trajectory", action="store_true", help="keep the weights of every epoch, for `minidl trajectory`"
+    )
     parser.epilog = "The test images are touched once, after the last epoch: choose by the validation images."
 
 

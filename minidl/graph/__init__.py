@@ -7,4 +7,6 @@ from minidl.graph.run import run
 from minidl.graph.show import dot, table
 from minidl.graph.trace import TraceError, trace
 
-__all__ = ["SOURCES", "Cost", "Graph", "Node", "Row", "TraceError", "cost", "dot", "fold_batch_norm", "run", "table", "trace"]
+__all__ = [
+    "SOURCES", "Cost", "Graph", "Node", "Row", "TraceError", "cost", "dot", "fold_batch_norm", "run", "table", "trace",
+]  # fmt: skip

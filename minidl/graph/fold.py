@@ -1,6 +1,6 @@
-"""Batch norm folded away: in evaluation it is a scale and a shift of each channel, which the layer before can do itself.
+"""Batch norm folded away: in evaluation it is a scale and a shift per channel, which the layer before can do itself.
 
-    scale · (conv(x, w) + b) + shift  =  conv(x, scale · w) + (scale · b + shift)
+scale · (conv(x, w) + b) + shift  =  conv(x, scale · w) + (scale · b + shift)
 """
 
 from __future__ import annotations

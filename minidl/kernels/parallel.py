@@ -61,7 +61,7 @@ class _Job:
                 error: BaseException | None = None
                 try:
                     self.kernel(start, min(start + self.grain, self.n), *self.args)
-                except BaseException as raised:  # noqa: BLE001 - handed to the thread that asked for the loop
+                except BaseException as raised:
                     error = raised
                 self.leave(error)
         finally:

@@ -101,7 +101,7 @@ class BatchNorm(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if len(x.shape) != self.ndim:
-            raise ValueError(f"{type(self).__name__} got x of shape {x.shape}, expected {self.ndim} axes, channels last")
+            raise ValueError(f"{type(self).__name__} got x of {x.shape}, expected {self.ndim} axes, channels last")
         return ops.batch_norm(
             x, self.running_mean, self.running_var, self.weight, self.bias, self.training, self.momentum, self.eps
         )

@@ -60,7 +60,7 @@ class Module:
     # -- what is inside ----------------------------------------------------------------------------------------
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
-        """Every parameter with its dotted name, in assignment order; one that is shared comes once, by its first name."""
+        """Every parameter with its dotted name, in assignment order; a shared one comes once, by its first name."""
         for name, value in _walk(self):
             if isinstance(value, Parameter):
                 yield name, value
@@ -75,7 +75,7 @@ class Module:
                 yield name, value
 
     def named_modules(self) -> Iterator[tuple[str, Module]]:
-        """This module (named "") and every module inside it."""
+        """The module itself (named "") and every module inside it."""
         yield "", self
         for name, value in _walk(self):
             if isinstance(value, Module):
@@ -133,7 +133,7 @@ def check_state(own: Mapping[str, Array], state: Mapping[str, Array]) -> None:
     """Raise one clear sentence unless `state` fits `own` in names, shapes and dtypes."""
     missing, unexpected = [n for n in own if n not in state], [n for n in state if n not in own]
     if missing or unexpected:
-        found = f"{len(missing)} names are missing ({_some(missing)}) and {len(unexpected)} unexpected ({_some(unexpected)})"
+        found = f"{len(missing)} names missing ({_some(missing)}), {len(unexpected)} unexpected ({_some(unexpected)})"
         raise ValueError(f"the state does not fit this network: {found}; was it saved from another architecture?")
     for name, array in own.items():
         if state[name].shape != array.shape or state[name].dtype != array.dtype:

@@ -1,4 +1,4 @@
-"""Every differentiable operation, one family per file; each is read top to bottom: equation, forward, backward, function."""
+"""Every differentiable operation, one family per file, read top to bottom: equation, forward, backward, function."""
 
 from minidl.ops.activation import hardtanh, leaky_relu, log_softmax, relu, sigmoid, softmax, tanh
 from minidl.ops.conv import conv2d

@@ -129,7 +129,9 @@ def _check(x: Shape, weight: Shape, stride: Pair, padding: Pair, groups: int) ->
             "add a batch axis with x[None], a channel axis with x[..., None]"
         )
     if groups < 1 or x[3] % groups or weight[0] % groups:
-        raise ValueError(f"conv2d got groups={groups}, expected a divisor of both {x[3]} channels and {weight[0]} filters")
+        raise ValueError(
+            f"conv2d got groups={groups}, expected a divisor of both {x[3]} channels and {weight[0]} filters"
+        )
     if x[3] != weight[3] * groups:
         raise ValueError(
             f"conv2d got x with {x[3]} channels and filters for {weight[3]} x {groups} groups, expected them equal: "
@@ -139,6 +141,6 @@ def _check(x: Shape, weight: Shape, stride: Pair, padding: Pair, groups: int) ->
         raise ValueError(f"conv2d got stride {stride} and padding {padding}, expected stride >= 1 and padding >= 0")
     if any(output_size(x[1 + i], weight[1 + i], stride[i], padding[i]) < 1 for i in (0, 1)):
         raise ValueError(
-            f"conv2d got a {weight[1]}x{weight[2]} filter on a {x[1]}x{x[2]} image with padding {padding}, expected the "
-            "filter to fit: pad more, or pool less before this layer"
+            f"conv2d got a {weight[1]}x{weight[2]} filter on a {x[1]}x{x[2]} image with padding {padding}, expected it "
+            "to fit: pad more, or pool less before this layer"
         )

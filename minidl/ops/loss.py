@@ -13,9 +13,7 @@ from minidl.types import Array, Shape
 Reduction = Literal["mean", "sum", "none"]
 
 
-def cross_entropy(
-    logits: Tensor, labels: Array, label_smoothing: float = 0.0, reduction: Reduction = "mean"
-) -> Tensor:
+def cross_entropy(logits: Tensor, labels: Array, label_smoothing: float = 0.0, reduction: Reduction = "mean") -> Tensor:
     """Negative log-probability of the true class, under the softmax of the logits.
 
     With smoothing s over K classes the target is (1 - s) for the true class plus s/K for every class.
@@ -50,7 +48,7 @@ def mse(y: Tensor, target: Tensor | Array, reduction: Reduction = "mean") -> Ten
 
 
 def squared_hinge(scores: Tensor, target: Tensor | Array, reduction: Reduction = "mean") -> Tensor:
-    """max(0, 1 - target·score)², averaged over all elements; targets are -1 or +1 (the loss of BinaryConnect's code)."""
+    """max(0, 1 - target·score)², averaged over all elements; targets are ±1 (the loss of BinaryConnect's code)."""
     scores = as_tensor(scores)
     slack = relu(1.0 - _check_same_shape("squared_hinge", scores, target) * scores)
     return _reduce(slack * slack, reduction)
@@ -66,9 +64,9 @@ def _check_labels(labels: Array | Tensor, logits: Shape) -> Array:
     labels = np.asarray(labels)
     if len(logits) != 2 or labels.shape != logits[:1] or labels.dtype.kind not in "iu":
         raise ValueError(
-            f"cross_entropy got logits {logits} and labels {labels.shape} of {labels.dtype}, expected (N, K) and N integers"
+            f"cross_entropy got logits {logits} and labels {labels.shape} {labels.dtype}, expected (N, K) and N integers"
         )
-    if labels.size and not (0 <= labels.min() and labels.max() < logits[1]):
+    if labels.size and not (labels.min() >= 0 and labels.max() < logits[1]):
         raise ValueError(
             f"cross_entropy got labels from {labels.min()} to {labels.max()}, expected 0 to {logits[1] - 1}: "
             "does the network's last layer have as many outputs as there are classes?"

@@ -38,7 +38,7 @@ def _swap(x: Tensor) -> Tensor:
 
 
 def matmul(a: Operand, b: Operand) -> Tensor:
-    """Matrix product of the last two axes, broadcast over the others; a vector stands for a row (left) or column (right).
+    """Matrix product of the last two axes, broadcast over the others; a vector is a row (left) or a column (right).
 
     Examples
     --------
@@ -74,7 +74,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     x, weight = as_tensor(x), as_tensor(weight)
     if x.ndim != 2 or weight.ndim != 2 or x.shape[1] != weight.shape[1]:
         raise ValueError(
-            f"linear got x {x.shape} and weight {weight.shape}, expected (N, C) and (O, C): flatten x, or check in_features"
+            f"linear got x {x.shape} and weight {weight.shape}, expected (N, C) and (O, C): flatten x, or check its size"
         )
     if bias is None:
         return Linear()(x, weight)

@@ -1,7 +1,7 @@
 """Pooling: the maximum or the mean of each window of an image.
 
 Max pooling chooses one element of each window.  Choosing is linear once the choice is made: `Gather` reads the chosen
-elements, `Spread` writes back to them, and each is the other's adjoint.  The same holds for `AvgPool2d` and its gradient.
+elements, `Spread` writes back to them, and each is the other's adjoint.  So it is with `AvgPool2d` and its gradient.
 """
 
 from __future__ import annotations

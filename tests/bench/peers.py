@@ -1,4 +1,4 @@
-"""The same networks in PyTorch, as its users would write them, and the same two calls to time; nothing here is imported by minidl."""
+"""The same networks in PyTorch, as its users would write them, and the same two calls to time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn
-from torch.nn import functional as F  # noqa: N812 - PyTorch's custom
+from torch.nn import functional as F  # PyTorch's custom
 
 
 class Block(nn.Module):

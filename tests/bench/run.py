@@ -1,4 +1,4 @@
-"""`make bench`: minidl and PyTorch take turns on the same work, with the same number of threads; prints, and writes JSON.
+"""`make bench`: minidl and PyTorch take turns on the same work, with as many threads; prints, and writes JSON.
 
 A claim is a ratio from one such run: the best time of the fastest PyTorch variant over our best time.
 """
@@ -33,7 +33,10 @@ def main() -> None:
         for work in ("training_step", "inference")
     ]
     head = ["work", "threads", "minidl ms", "PyTorch ms", "its variant", "ratio"]
-    rows = [[r["work"], r["threads"], *(f"{r[k]:.1f}" for k in ("ours", "theirs")), r["variant"], f"{r['ratio']:.2f}"] for r in results]
+    rows = [
+        [r["work"], r["threads"], *(f"{r[k]:.1f}" for k in ("ours", "theirs")), r["variant"], f"{r['ratio']:.2f}"]
+        for r in results
+    ]
     print(table(head, rows))
     args.out.write_text(json.dumps(results, indent=1))
 

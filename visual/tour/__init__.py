@@ -26,15 +26,15 @@ Networks that recognise clothing were trained on this machine a moment ago: one 
 weights of one bit, and two were looked at from far above. Here is what happened."""
 
 IMAGES = """\
-6,000 training and 1,000 test images of Fashion-MNIST (Zalando Research, MIT licence), which ship with minidl. Ratios are
-chosen on images held out of training; test images serve only for what is reported. One seed: another gives other
+6,000 training and 1,000 test images of Fashion-MNIST (Zalando Research, MIT licence), which ship with minidl. Ratios
+are chosen on images held out of training; test images serve only for what is reported. One seed: another gives other
 numbers, see `minidl tour --seed 1`."""
 
 
 def draw_tour(
     folder: Path, pruning: Any, quantized: Any, landscapes: Any, facts: Sequence[tuple[str, str, str]], seconds: float
 ) -> Path:
-    """Draw all figures into `folder` and write its index.html; the records are those of `algorithms.experiments.tour`."""
+    """Draw all figures into `folder` and write its index.html, from the records of `algorithms.experiments.tour`."""
     _cover(folder, pruning, quantized, landscapes)
     glance = Figure("cover.png", "A pruned net's recovery, the curves of five rules, and a loss surface")
     machine = [[what, found] for what, found, _ in facts] + [["time for everything", f"{seconds:.0f} s"]]

@@ -15,7 +15,7 @@ from visual.tour.words import percent
 from visual.trajectory import draw_trajectory
 
 IDEA = """\
-A network with thousands of weights is a point in a space of as many dimensions. Draw a random direction and walk along it,
+A network with thousands of weights is a point in a space of as many dimensions. Draw a random direction, walk along it,
 and the loss becomes a curve. One trick makes the picture honest: every filter of the direction gets the **norm of the
 filter it disturbs**, since a network can scale its filters without changing what it does."""
 
@@ -41,17 +41,17 @@ def landscape_section(folder: Path, r: Any) -> Section:
                 "Loss along random directions for a net with and one without shortcuts",
                 "Mean over random directions, and the band between the lowest and the highest.",
             ),
-            f"Two directions make a plane. Both networks have the same {r.depth} layers and reached {reached} on the test "
-            "images; they differ in their shortcuts alone. At this depth the paper, too, sees hardly a difference: chaos "
-            "comes without shortcuts when networks are several times as deep.",
+            f"Two directions make a plane. Both networks have the same {r.depth} layers and reached {reached} on the "
+            "test images; they differ in their shortcuts alone. At this depth the paper, too, sees hardly a difference: "
+            "chaos comes without shortcuts when networks are several times as deep.",
             Figure("contours.png", "Contours of the loss around both networks", "Lines of equal loss, on one scale."),
             Figure("surfaces.png", "The same surfaces in three dimensions", "The same, from the side."),
             PATH,
             Figure(
                 "trajectory.png",
                 "Path of training over the contours of its principal plane",
-                "One dot per epoch. The loss is that of the final network's batch-norm statistics, so the start looks worse "
-                f"than it was. A random walk of as many steps has {percent(r.baseline[0])} and "
+                "One dot per epoch. The loss is with the final network's batch-norm statistics, so the start looks "
+                f"worse than it was. A random walk of as many steps has {percent(r.baseline[0])} and "
                 f"{percent(r.baseline[1])} of its variance on the two axes: compare before you wonder.",
             ),
         ],

@@ -13,8 +13,8 @@ from visual.tour.words import percent, saved
 
 IDEA = """\
 A convolution is a stack of filters, and each filter makes one feature map. Filters whose weights are small make faint
-maps. So rank the filters of a layer by the sum of their absolute weights, and **remove** the small ones: the filter, its
-map, its batch-norm channel, and what the next layer would have read. No mask is left behind."""
+maps. So rank the filters of a layer by the sum of their absolute weights, and **remove** the small ones: the filter,
+its map, its batch-norm channel, and what the next layer would have read. No mask is left behind."""
 
 HOW_MANY = "How many can go? Prune one layer alone, at several ratios, and watch the accuracy on held-out images:"
 
@@ -55,7 +55,9 @@ def pruning_section(folder: Path, r: Any) -> Section:
             Row(
                 [
                     Figure("widths.png", "Filters kept and removed in each layer", "Filters kept, and removed."),
-                    Figure("recovery.png", "Accuracy before, after, and while retraining", "The fall, and the way back."),
+                    Figure(
+                        "recovery.png", "Accuracy before, after, and while retraining", "The fall, and the way back."
+                    ),
                 ]
             ),
             _table(r),

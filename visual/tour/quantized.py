@@ -21,8 +21,8 @@ NAMES = {
 COLOURS = colours_for(NAMES.values())
 
 IDEA = """\
-Let every convolution weight be +1 or -1. **BinaryConnect** keeps a float copy behind the scenes, takes the gradient at the
-rounded weights and moves the copy. **Stochastic rounding** keeps nothing but the bits, and flips each with a probability
+Let every convolution weight be +1 or -1. **BinaryConnect** keeps a float copy behind the scenes, takes the gradient at
+the rounded weights and moves the copy. **Stochastic rounding** keeps nothing but the bits, and flips each with a chance
 in proportion to the step that was asked for. **Nearest rounding** drops every step smaller than half of the grid."""
 
 WHY = """\
@@ -53,15 +53,15 @@ def quantized_section(folder: Path, r: Any) -> Section:
             Figure(
                 "rules.png",
                 "Test accuracy per epoch for five ways of training the same network",
-                "The same network from the same start under five rules, once. A big batch makes fewer steps an epoch, and "
-                f"got {r.big_factor} epochs for each one drawn. Dotted: the learning rate falls to a tenth.",
+                "The same network from the same start under five rules, once. A big batch makes fewer steps an epoch "
+                f"and got {r.big_factor} epochs for each one drawn. Dotted: the learning rate falls to a tenth.",
             ),
             Table(["rule", "test accuracy", "weights changed"], rows, "After the last epoch."),
             WHY,
             Figure(
                 "changed.png",
                 "Share of weights that differ from their start, per epoch",
-                "How many bits differ from the start. Nearest rounding changes none: the layers that stay float do all.",
+                "How many bits differ from the start. Nearest rounding changes none: layers that stay float do all.",
             ),
             TOY,
             Figure(

@@ -58,9 +58,7 @@ def landscapes(shop: Workshop) -> Landscapes:
         planes[name] = plane(model, images, dx, dy, axis, axis)
         shop.advance(f"plane {name}")
     path, path_plane = _path(shop, images)
-    return Landscapes(
-        s.depth, accuracy, alphas, lines, planes, path.path, path.explained, path.baseline, path_plane
-    )
+    return Landscapes(s.depth, accuracy, alphas, lines, planes, path.path, path.explained, path.baseline, path_plane)
 
 
 def _lines(shop: Workshop, model: Module, images: Dataset, alphas: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Chapter 1 of the tour: train a residual network, take half of its arithmetic away, and see what that costs and saves."""
+"""Chapter 1 of the tour: train a residual network, take away half of its arithmetic, see what that costs and saves."""
 
 from __future__ import annotations
 
@@ -46,12 +46,15 @@ class Pruning:
     milliseconds: tuple[float, float]
     spread: tuple[Timing, Timing]
 
+
 def pruning(shop: Workshop) -> Pruning:
     """Train, measure sensitivity, prune to half of the MACs, retrain, measure time."""
     s, shape = shop.settings, shop.images.images.shape[1:]
     model = resnet(8, in_channels=1, rng=shop.seed)
     before = _trained(shop, model)
-    groups = [group for group in find_channels(trace(model, shape)).groups if not group.fixed and len(group.layers) == 1]
+    groups = [
+        group for group in find_channels(trace(model, shape)).groups if not group.fixed and len(group.layers) == 1
+    ]
     points: list[Sensitivity] = []
     for group in groups:
         points += sensitivity(model, shop.validation, s.ratios, [group.name])

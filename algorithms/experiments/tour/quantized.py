@@ -1,4 +1,4 @@
-"""Chapter 2 of the tour: the same network trained under five rules for its weights, and the toy problem that explains them."""
+"""Chapter 2 of the tour: one network trained under five rules for its weights, and a toy problem that explains them."""
 
 from __future__ import annotations
 
@@ -59,7 +59,6 @@ def quantized(shop: Workshop) -> Quantized:
         drops=[s.rule_epochs * drop for drop in DROPS],
         toy=toy,
     )
-
 
 
 def _thinned(rule: str, values: Array, factor: int) -> list[float]:

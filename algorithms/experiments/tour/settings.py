@@ -36,7 +36,8 @@ class Settings:
 
 FULL = Settings()
 FAST = Settings(
-    train_images=900, validation_images=100, epochs=2, retrain_epochs=1, ratios=(0.25, 0.5, 0.75), rule_epochs=2, depth=8,
+    train_images=900, validation_images=100, epochs=2, retrain_epochs=1, ratios=(0.25, 0.5, 0.75), rule_epochs=2,
+    depth=8,
     toy_steps=100_000, landscape_epochs=3, directions=2, line_points=9, plane_points=7, landscape_images=100,
 )  # fmt: skip
 
@@ -65,7 +66,7 @@ class Workshop:
     def train(
         self, name: str, model: Module, epochs: int, lr: float = 0.1, record_trajectory: bool = False
     ) -> list[float]:
-        """Train with the recipe of the papers (SGD, Nesterov momentum), and return the test accuracy after each epoch."""
+        """Train by the papers' recipe (SGD, Nesterov momentum) and return the test accuracy after each epoch."""
         optimizer = SGD(model.named_parameters(), lr, momentum=0.9, nesterov=True, weight_decay=5e-4)
         records = []
         for record in train(

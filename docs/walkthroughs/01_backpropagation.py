@@ -93,7 +93,6 @@ print(f"dc/da is 26, the sorted walk says {a.grad}")
 
 # %%
 # A neuron is such a graph.  Blue went forward, red came back:
-
 x, w, bias = Number(2.0, name="x"), Number(-0.5, name="w"), Number(1.5, name="b")
 total = (product := w * x) + bias
 y = total.tanh()
@@ -124,7 +123,6 @@ save(ax.figure, figures / "01_learning.png")
 # ----------------------
 # One thing is new.  NumPy *broadcasts*: a column plus a row repeats both into a table.  What is repeated is used many
 # times, and shares add, so the gradient is **summed** over the repeats: <repeat(a), g> = <a, sum(g)> for every a and g.
-
 a, b = np.array([[1.0], [2.0], [3.0]]), np.array([10.0, 20.0, 30.0, 40.0])
 g = np.random.default_rng(0).standard_normal((3, 4)).round(1)
 assert np.isclose((np.broadcast_to(a, (3, 4)) * g).sum(), (a * g.sum(axis=1, keepdims=True)).sum())
@@ -133,15 +131,13 @@ save(draw_broadcast(a, b, grad_y=g).figure, figures / "01_broadcast.png")
 # %%
 # ``minidl`` is this page for arrays.  Because its backward pass is made of the same operations, it can be walked back
 # too: here is a second derivative.
-
 t = minidl.Tensor(np.linspace(-3, 3, 61), requires_grad=True)
 slope = minidl.grad(minidl.ops.tanh(t).sum(), t, create_graph=True)
 bend = minidl.grad(slope.sum(), t)
 with style():
     ax = axes_or_new(None)
-    ax.plot(
-        t.data, np.stack([np.tanh(t.data), slope.data, bend.data], axis=1), label=["tanh x", "its slope", "its bend"]
-    )
+    curves = np.stack([np.tanh(t.data), slope.data, bend.data], axis=1)
+    ax.plot(t.data, curves, label=["tanh x", "its slope", "its bend"])
     ax.set(xlabel="x", ylabel="value")
     ax.legend()
 save(ax.figure, figures / "01_derivatives.png")

@@ -106,7 +106,8 @@ patches = np.lib.stride_tricks.sliding_window_view(shoe.data[0, :, :, 0], (3, 3)
 assert np.allclose(hessian, patches.T @ patches, rtol=1e-5)  # in closed form: how alike are two pixels of a patch?
 
 # %%
-# Its eigenvectors are filters: the first is the change that the loss feels most, the last the one it feels least.  A network trained on pictures learns the first in a few steps and waits long for the last.
+# Its eigenvectors are filters: the first is the change that the loss feels most, the last the one it feels least.  A
+# network trained on pictures learns the first in a few steps and waits long for the last.
 
 curvature, filters = np.linalg.eigh(hessian)
 with style():

@@ -74,7 +74,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     x, weight = as_tensor(x), as_tensor(weight)
     if x.ndim != 2 or weight.ndim != 2 or x.shape[1] != weight.shape[1]:
         raise ValueError(
-            f"linear got x {x.shape} and weight {weight.shape}, expected (N, C) and (O, C): flatten x, or check its size"
+            f"linear got x {x.shape} and weight {weight.shape}, expected (N, C), (O, C): flatten x, or check its width"
         )
     if bias is None:
         return Linear()(x, weight)

@@ -42,7 +42,7 @@ def landscape_section(folder: Path, r: Any) -> Section:
                 "Mean over random directions, and the band between the lowest and the highest.",
             ),
             f"Two directions make a plane. Both networks have the same {r.depth} layers and reached {reached} on the "
-            "test images; they differ in their shortcuts alone. At this depth the paper, too, sees hardly a difference: "
+            "test images; they differ in their shortcuts alone. At this depth the paper, too, sees little difference: "
             "chaos comes without shortcuts when networks are several times as deep.",
             Figure("contours.png", "Contours of the loss around both networks", "Lines of equal loss, on one scale."),
             Figure("surfaces.png", "The same surfaces in three dimensions", "The same, from the side."),

@@ -16,6 +16,11 @@ from collections.abc import Sequence
 COMMANDS = {
     "tour": "the whole job on real images in a few minutes: train, prune, train with few bits, look at the loss",
     "train": "train a network on a dataset; can be stopped at any moment and resumed to the same bits",
+    "sensitivity": "how much accuracy each layer of a trained network is worth: prune it alone, at several ratios",
+    "prune": "remove filters of a trained network physically; it becomes smaller and faster",
+    "landscape": "the loss around a trained network, along lines or over a plane",
+    "trajectory": "the path that training took, over the loss in its principal plane",
+    "hessian": "the curvature of the loss at a trained network, and a map of it",
     "cost": "multiply-accumulates and weights of a network, layer by layer",
     "data": "list, fetch or describe datasets",
     "doctor": "what this machine offers, and what it means for speed",

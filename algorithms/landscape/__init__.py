@@ -3,6 +3,7 @@
 Facts and notation follow Li, Xu, Taylor, Studer and Goldstein, "Visualizing the Loss Landscape of Neural Nets", 2018.
 """
 
+from algorithms.landscape.check import Finding, self_check
 from algorithms.landscape.convexity import CurvatureMap, curvature_map
 from algorithms.landscape.curvature import Estimate, Extremes, hessian_extremes, hessian_trace, slice_curvature
 from algorithms.landscape.derivatives import gradient, hessian_times
@@ -19,9 +20,9 @@ from algorithms.landscape.trajectory import Trajectory, project, random_walk_exp
 from algorithms.landscape.workers import workers
 
 __all__ = [
-    "CurvatureMap", "Direction", "Estimate", "Extremes", "Interval", "PathLosses", "Scan", "Span", "Surface",
+    "CurvatureMap", "Direction", "Estimate", "Extremes", "Finding", "Interval", "PathLosses", "Scan", "Span", "Surface",
     "Trajectory", "barrier", "between", "convex_share", "cosine", "curvature_map", "expected_sharpness", "gradient",
     "half_width", "hessian_extremes", "hessian_times", "hessian_trace", "interpolate", "interval", "line", "lines",
     "moved", "normalize", "path_losses", "plane", "project", "random_direction", "random_walk_explained",
-    "refined_plane", "scan", "slice_curvature", "through", "trajectory", "workers",
+    "refined_plane", "scan", "self_check", "slice_curvature", "through", "trajectory", "workers",
 ]  # fmt: skip

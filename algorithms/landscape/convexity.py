@@ -34,7 +34,7 @@ class CurvatureMap:
     ----------
     xs, ys : (X,), (Y,)
     largest, smallest : (Y, X) λ_max and λ_min
-    residual : (Y, X) the larger of the two residuals, relative to the eigenvalue largest in size
+    residual : (Y, X) the larger of the two residuals, relative as in `hessian_extremes`
     products : (Y, X) Hessian-vector products spent; 0 where nothing was measured
     tolerance : what the residuals were to fall below
     """
@@ -119,11 +119,10 @@ class _Board:
 
     def put(self, i: int, j: int, found: Extremes) -> None:
         """Keep a node."""
-        size = max(abs(found.largest), abs(found.smallest))
-        residual = max(found.largest_residual, found.smallest_residual) / size if size else 0.0
-        for name, value in zip(FIELDS, (found.largest, found.smallest, residual, found.products), strict=True):
+        values = found.largest, found.smallest, found.relative_residual, found.products
+        for name, value in zip(FIELDS, values, strict=True):
             self.values[name][i, j] = value
-        if np.isfinite(size):
+        if np.isfinite(found.ratio):
             names = list(found.largest_direction)
             self.guess = flatten(found.largest_direction, names) + flatten(found.smallest_direction, names)
         if self.file is not None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from algorithms.landscape.derivatives import hessian_times, weights_of
 from algorithms.landscape.directions import Direction, dot, flatten, unflatten
-from algorithms.landscape.lanczos import lanczos
+from algorithms.landscape.lanczos import lanczos, relative
 from minidl.data import Dataset
 from minidl.nn import Module
 from minidl.types import Array
@@ -43,6 +43,12 @@ class Extremes:
     converged: bool
 
     @property
+    def relative_residual(self) -> float:
+        """Return the larger of the two residuals, relative as in `lanczos`."""
+        residuals = np.array([self.smallest_residual, self.largest_residual])
+        return float(relative(np.array([self.smallest, self.largest]), residuals).max())
+
+    @property
     def ratio(self) -> float:
         """Return |λ_min / λ_max|."""
         return abs(self.smallest / self.largest) if self.largest else float("nan")
@@ -63,7 +69,7 @@ def hessian_extremes(
 
     Parameters
     ----------
-    tolerance : of the residuals, relative to the eigenvalue largest in size
+    tolerance : of each residual, relative to its eigenvalue, or to a hundredth of the other where that is more
     ignore_1d : over the weights with two or more dimensions only, as the paper's code does
     max_products : when to give up; `converged` says whether that was too early.  The basis takes as many times the
         memory of the weights

@@ -42,7 +42,8 @@ def lanczos(times: Callable[[Array], Array], start: Array, tolerance: float = 1e
     ----------
     times : (P,) -> (P,), the product with the matrix
     start : (P,), not orthogonal to what is sought: a random vector, or a good guess and something random
-    tolerance : of the residuals, relative to the eigenvalue largest in size
+    tolerance : of each residual, relative to its eigenvalue, or to a hundredth of the other where that is more.  Not to
+        the other itself: near 0 there always is an eigenvalue, which says nothing of the smallest
     max_products : when to give up; the best that is known then is returned, and said not to have converged
 
     Examples
@@ -68,13 +69,20 @@ def lanczos(times: Callable[[Array], Array], start: Array, tolerance: float = 1e
         values, small = np.linalg.eigh(np.diag(diagonal) + np.diag(beside[:-1], 1) + np.diag(beside[:-1], -1))
         ends, scale = [0, -1], float(np.abs(values).max())
         residuals = beside[-1] * np.abs(small[-1, ends])
-        converged = bool((residuals <= tolerance * scale).all())
+        converged = bool((relative(values[ends], residuals) <= tolerance).all())
         invariant = beside[-1] <= 10 * np.finfo(start.dtype).eps * scale  # nothing new can be reached
         if (converged and k > 0) or invariant or k + 1 == limit:
             break
         basis[k + 1] = w / beside[-1]
     vectors = small[:, ends].T @ basis[: k + 1]  # (2, P)
     return Ends(values[ends], residuals, _fix_signs(vectors), k + 1, converged)
+
+
+def relative(values: Array, residuals: Array) -> Array:
+    """Divide residuals by the size of their eigenvalues, or by a hundredth of the larger size where that is more."""
+    sizes = np.abs(values)
+    sizes = np.maximum(sizes, sizes.max() / 100)
+    return np.asarray(np.divide(residuals, sizes, out=np.where(residuals > 0, np.inf, 0.0), where=sizes > 0))
 
 
 def _fix_signs(vectors: Array) -> Array:

@@ -31,7 +31,7 @@ def refined_plane(
     dy: Direction,
     xs: Array,
     ys: Array,
-    tolerance: float = 0.02,
+    tolerance: float = 0.05,
     **options: Unpack[Options],
 ) -> Surface:
     """Evaluate the same as `plane`, measuring only where interpolation would be wrong by more than about `tolerance`.
@@ -41,7 +41,7 @@ def refined_plane(
     xs, ys : evenly spaced, 25, 33, 41, ... nodes each (8n + 1)
     tolerance : relative error of an interpolated loss that is accepted.  It is judged by the errors seen at the nodes
         around, so it is a good guess and no guarantee
-    options : those of `plane`.  With `cap` the loss above it counts as the cap, and is not refined.  After `budget`
+    options : those of `plane`.  With `cap` the loss above it is not refined, and only roughly known.  After `budget`
         seconds all that is left is interpolated
 
     Returns
@@ -54,7 +54,7 @@ def refined_plane(
     level = np.zeros((len(ys), len(xs)), bool)
     level[::FIRST, ::FIRST] = level[np.abs(ys).argmin(), np.abs(xs).argmin()] = True  # the centre in any case
     nodes.measure(level)
-    error = _difference(nodes.height[::FIRST, ::FIRST], upsample(nodes.height[:: 2 * FIRST, :: 2 * FIRST]))
+    error = nodes.error(nodes.height[::FIRST, ::FIRST], upsample(nodes.height[:: 2 * FIRST, :: 2 * FIRST]))
     step = FIRST
     while step > 1:
         coarse, fine = (slice(None, None, step),) * 2, (slice(None, None, step // 2),) * 2
@@ -64,7 +64,7 @@ def refined_plane(
         level[fine] = expected > tolerance
         nodes.measure(level & ~nodes.measured)
         nodes.interpolate(coarse, fine, guess)
-        error = np.where(nodes.measured[fine], _difference(nodes.height[fine], guess), expected)
+        error = np.where(nodes.measured[fine], nodes.error(nodes.height[fine], guess), expected)
         step //= 2
     return nodes.surface({"tolerance": tolerance})
 
@@ -83,7 +83,7 @@ class _Nodes:
         self.highest = np.inf if cap is None else np.log(cap)
         shape = len(ys), len(xs)
         self.values = {name: np.full(shape, np.nan) for name in FIELDS}
-        self.height = np.full(shape, np.nan)  # log of the loss, cut off at the cap
+        self.height = np.full(shape, np.nan)  # log of the loss
         self.count = np.zeros(shape, np.int64)
         self.measured = np.zeros(shape, bool)
         self.about: dict[str, Any] = {}
@@ -102,7 +102,7 @@ class _Nodes:
         for name in FIELDS:
             self.values[name][where] = getattr(known, name)
         self.count[where] = known.count
-        self.height[where] = np.minimum(np.log(np.maximum(known.loss, FLOOR)), self.highest)
+        self.height[where] = np.log(np.maximum(known.loss, FLOOR))
         self.measured |= where
 
     def interpolate(self, coarse: tuple[slice, ...], fine: tuple[slice, ...], guess: Array) -> None:
@@ -110,10 +110,16 @@ class _Nodes:
         accuracy = upsample(self.values["accuracy"][coarse])
         missing = ~self.measured[fine]
         missing[::2, ::2] = False  # those of the level before are known
-        guess = np.minimum(guess, self.highest)
         self.height[fine][missing] = guess[missing]
-        self.values["loss"][fine][missing] = np.exp(guess[missing])
+        with np.errstate(over="ignore"):
+            self.values["loss"][fine][missing] = np.exp(guess[missing])
         self.values["accuracy"][fine][missing] = np.clip(accuracy[missing], 0, 1)
+
+    def error(self, height: Array, guess: Array) -> Array:
+        """Return |log a - log b|, the relative error, above the cap none; infinite where one is not a number."""
+        with np.errstate(invalid="ignore"):
+            difference = np.abs(np.minimum(height, self.highest) - np.minimum(guess, self.highest))
+        return np.nan_to_num(difference, nan=np.inf)
 
     def surface(self, about: dict[str, Any]) -> Surface:
         about = {**self.about, "cosine": cosine(*self.directions), **about}
@@ -134,9 +140,10 @@ def upsample(values: Array) -> Array:
 
 def _upsample_rows(a: Array) -> Array:
     between = np.empty((len(a) - 1, *a.shape[1:]))
-    between[1:-1] = (-a[:-3] + 9 * a[1:-2] + 9 * a[2:-1] - a[3:]) / 16
-    between[0] = (5 * a[0] + 15 * a[1] - 5 * a[2] + a[3]) / 16
-    between[-1] = (5 * a[-1] + 15 * a[-2] - 5 * a[-3] + a[-4]) / 16
+    with np.errstate(invalid="ignore"):  # infinite losses have no cubic through them
+        between[1:-1] = (-a[:-3] + 9 * a[1:-2] + 9 * a[2:-1] - a[3:]) / 16
+        between[0] = (5 * a[0] + 15 * a[1] - 5 * a[2] + a[3]) / 16
+        between[-1] = (5 * a[-1] + 15 * a[-2] - 5 * a[-3] + a[-4]) / 16
     return _interleave(a, between)
 
 
@@ -156,12 +163,6 @@ def _interleave(a: Array, between: Array) -> Array:
     both = np.empty((len(a) + len(between), *a.shape[1:]))
     both[::2], both[1::2] = a, between
     return both
-
-
-def _difference(a: Array, b: Array) -> Array:
-    """How far apart two heights are: |log a - log b|, the relative error; infinite where one is not a number."""
-    with np.errstate(invalid="ignore"):
-        return np.asarray(np.nan_to_num(np.abs(a - b), nan=np.inf))
 
 
 def _even_axis(name: str, values: Array) -> Array:

@@ -77,9 +77,7 @@ class Slice:
         folded = {id(fold.layer.weight.data) for fold in self.folds}
         self.first: LinearFirst | None = find_first(self.model, input_shape, directions, folded) if fast else None
         self.parts = [
-            (live[name], live[name].copy(), moves)
-            for name, moves in steps.items()
-            if moves or id(live[name]) in folded
+            (live[name], live[name].copy(), moves) for name, moves in steps.items() if moves or id(live[name]) in folded
         ]
         for fold in self.folds:  # only now, so that the bias that a fold adds is no part of the slice
             fold.prepare()

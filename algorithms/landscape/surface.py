@@ -73,9 +73,7 @@ class Surface:
         return cls(**arrays, about=meta["surface"])
 
 
-def line(
-    model: Module, dataset: Dataset, direction: Direction, alphas: Array, **options: Unpack[Options]
-) -> Surface:
+def line(model: Module, dataset: Dataset, direction: Direction, alphas: Array, **options: Unpack[Options]) -> Surface:
     """Evaluate the loss at θ* + α · direction for every α, in nats.
 
     Examples

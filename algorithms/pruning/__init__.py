@@ -8,12 +8,16 @@ from algorithms.pruning.budget import plan_to
 from algorithms.pruning.channels import Channels, Group, find_channels
 from algorithms.pruning.criteria import CRITERIA
 from algorithms.pruning.lossless import Lossless, lossless
-from algorithms.pruning.plan import Plan, plan, removed_count
+from algorithms.pruning.mask import masked
+from algorithms.pruning.plan import Plan, plan
+from algorithms.pruning.points import Sensitivity
 from algorithms.pruning.presets import PRESETS, Preset, by_stage, preset
-from algorithms.pruning.sensitivity import Sensitivity, sensitivity, suggest_ratios
+from algorithms.pruning.schedule import Step, prune_in_steps, recalibrate
+from algorithms.pruning.selection import removed_count
+from algorithms.pruning.sensitivity import sensitivity, suggest_ratios
 
 __all__ = [
-    "CRITERIA", "IMAGE_CRITERIA", "PRESETS", "Channels", "Group", "Lossless", "Plan", "Preset", "Sensitivity", "by_stage",
-    "find_channels", "image_scores", "lossless", "plan", "plan_to", "preset", "removed_count", "sensitivity",
-    "suggest_ratios",
+    "CRITERIA", "IMAGE_CRITERIA", "PRESETS", "Channels", "Group", "Lossless", "Plan", "Preset", "Sensitivity", "Step",
+    "by_stage", "find_channels", "image_scores", "lossless", "masked", "plan", "plan_to", "preset", "prune_in_steps",
+    "recalibrate", "removed_count", "sensitivity", "suggest_ratios",
 ]  # fmt: skip

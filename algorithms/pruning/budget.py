@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from algorithms.pruning.channels import Channels, Group, find_channels
-from algorithms.pruning.plan import Plan, finish, gone_channels, rank, rounded, select
+from algorithms.pruning.plan import Plan, finish, rank
 from algorithms.pruning.scores import Criterion, Ranking
+from algorithms.pruning.selection import gone_channels, rounded, select
 from algorithms.pruning.surgery import shrink
 from algorithms.pruning.timing import time_share
 from minidl.graph import Graph, cost, trace

@@ -103,7 +103,7 @@ def _reads(graph: Graph, channels: Channels, constants: dict[int, Array]) -> lis
 
 
 def _silent(channels: Channels, reads: list[_Read], gone: Array) -> Array:
-    """(count,) channels that may leave and hold zero or meet only zero weights wherever they are read by a filter that stays."""
+    """(count,) channels that may leave, and hold zero or meet zero weights wherever a filter that stays reads them."""
     silent = np.zeros(channels.count, bool)
     for group in channels.groups:
         silent[group.channels] = not group.fixed
@@ -181,7 +181,7 @@ def _of_filters(sources: tuple[Node, ...], x: Array) -> Array:
 
 
 def _of_batch_norm(node: Node, sources: tuple[Node, ...], x: Array) -> Array:
-    """Where the scale or the centred input is zero the shift is left, exactly; else a sign that rounding hides varies."""
+    """Where the scale or the centred input is zero, only the shift is left; a sign that rounding may hide varies."""
     weight, bias, mean, var = (np.asarray(source.value) for source in sources[1:])
     function: Any = node.function
     centred = x - mean

@@ -44,12 +44,12 @@ def masked(model: M, plan: Plan) -> M:
 
 def masks(model: Module, plan: Plan) -> dict[str, Array]:
     """For every parameter of which something leaves: 1 where an entry stays, 0 where it leaves, in its shape."""
-    found = {}
+    found, gone = {}, plan.gone
     for name, p in model.named_parameters():
         mask = np.ones(p.shape, p.dtype)
         for axis in range(p.ndim):
             if (ids := plan.channels.axes.get((name, axis))) is not None:
-                mask *= np.expand_dims(~plan.gone[ids], tuple(range(1, p.ndim - axis)))  # aligned with `axis`
+                mask *= np.expand_dims(~gone[ids], tuple(range(1, p.ndim - axis)))  # aligned with `axis`
         if not mask.all():
             found[name] = mask
     return found

@@ -83,6 +83,20 @@ def hash32(element: Array, key: Array) -> Array:
     return bits
 
 
+def draws16(start: int, stop: int, key: Array) -> Array:
+    """Return the halves of elements ``[start, stop)``, in the integers of their words: two a word, the low one first.
+
+    Examples
+    --------
+    >>> key = stream_key(0, "example", 0)
+    >>> bool((draws16(3, 9, key) == draws16(0, 9, key)[3:]).all())
+    True
+    """
+    element = np.arange(start, stop, dtype=np.uint64)
+    word = hash32((element >> np.uint64(1)).astype(np.uint32), key)
+    return np.asarray(np.where(element & np.uint64(1), word >> np.uint32(16), word & np.uint32(0xFFFF)))
+
+
 def random_uint32(n: int, key: Array) -> Array:
     """Return the 32-bit draws of elements 0 .. n-1, uint32 ``(n,)``; n is at most 2**32."""
     return _fill("fill_uint32", np.empty(n, np.uint32), key)
@@ -119,9 +133,7 @@ def fill_uint32(start: int, stop: int, out: Array, key: Array) -> None:
 
 def fill_uint16(start: int, stop: int, out: Array, key: Array) -> None:
     """Write the halves of elements ``[start, stop)``: element e has the low (e even) or high half of word e // 2."""
-    element = np.arange(start, stop, dtype=np.uint64)
-    word = hash32((element >> np.uint64(1)).astype(np.uint32), key)
-    out[start:stop] = np.where(element & np.uint64(1), word >> np.uint32(16), word & np.uint32(0xFFFF))
+    out[start:stop] = draws16(start, stop, key)
 
 
 def fill_uniform(start: int, stop: int, out: Array, key: Array) -> None:

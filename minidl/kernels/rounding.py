@@ -2,9 +2,12 @@
 The five NumPy loops below are the definition; `rounding_compiled.py` holds their compiled twins of the same bits.
 What a code stands for (its grid, its scale) is left to the caller: here ``position = x * inverse + offset``.
 
-**One idea of stochastic rounding.** Add r random bits behind the binary point: the carry rounds up, with probability
-equal to the fraction.  It is an addition of integers, so a code on the grid (fraction 0) never moves, and the mean is
-exact for every fraction of at most r bits; the float sum ``floor(x + u)`` has neither property.
+**One idea of stochastic rounding.** Make the position an integer with r bits behind the point, add r random bits, and
+cut the r bits off: the carry rounds up, with probability equal to the fraction.  A sum of integers never moves a code
+that is on the grid (fraction 0), and its mean is exact for every fraction of at most r bits; ``floor(x + u)`` has
+neither property.  Other fractions are first rounded to r bits, so the mean is off by 2**-(r+1) of the spacing at most:
+by 2**-17 with all 16 bits, and nothing on average over fractions.  Integers are rounded by the very same sum, so that
+float and integer training can agree to the bit.
 """
 
 from __future__ import annotations
@@ -18,13 +21,12 @@ from numpy.typing import NDArray
 
 from .backend import compiled
 from .parallel import parallel_for
-from .random import hash32
+from .random import draws16
 
 Array = NDArray[Any]
 
-GRAIN = 1 << 16  # elements in a range; a multiple of 8, so that no two ranges share a byte of packed bits
-BITS = 24  # random bits an element: as many as a float32 keeps of a fraction
-LOW_BITS = np.uint32(32 - BITS)
+GRAIN = 1 << 17  # elements in a range; a multiple of 8, so that no two ranges share a byte of packed bits
+BITS = 16  # random bits an element: two draws a word; beside codes of 16 bits they fill an int32
 
 
 class Counts(NamedTuple):
@@ -58,12 +60,14 @@ def encode_stochastic(
     ----------
     x : float32 or float64, any shape, C-contiguous
     codes : signed integers of the same size; receives codes in ``[lowest, highest]``, and ``lowest`` for a NaN
-    key : uint32 (2,), from `random.stream_key`; element e draws the word e of that stream
-    bits : random bits r, 1 to 24; the probability is the fraction rounded to r bits (halves to even)
+    lowest, highest : the ends, at most those of 16 bits
+    key : uint32 (2,), from `random.stream_key`; element e draws the half-word e of that stream
+    bits : random bits r, 1 to 16; the probability is the fraction rounded to r bits (halves to even)
     """
-    number = x.dtype.type
-    scale = (number(inverse), number(offset), number(lowest), number(highest))
-    return _run("stochastic", x.size, _flat(x), _flat(codes), *scale, key, *_precision(number, bits))
+    if lowest < -(2**15) or highest >= 2**15:
+        raise ValueError(f"found codes from {lowest} to {highest}, expected at most 16 bits to round stochastically")
+    scale = _scaled(x.dtype, bits, inverse, offset, lowest, highest)
+    return _run("stochastic", x.size, _flat(x), _flat(codes), *scale, np.int32(2 ** (BITS - bits)), key)
 
 
 def update_codes(
@@ -72,21 +76,24 @@ def update_codes(
     """Do ``codes <- SR(codes - rate * grad)`` in place, never leaving the codes; ``rate`` is the learning rate over Δ.
 
     Only the step is rounded: ``SR(code + step) = code + SR(step)``, so small steps lose nothing beside large codes.
+    Codes are int8.
     """
-    number = grad.dtype.type
-    ends = number(lowest), number(highest)
-    return _run("update", grad.size, _flat(codes), _flat(grad), number(rate), *ends, key, *_precision(number, bits))
+    if codes.dtype != np.int8:
+        raise ValueError(f"found {codes.dtype} codes, expected int8: the fused update is for codes of 8 bits")
+    scale = _scaled(grad.dtype, bits, -rate, lowest, highest, 1)
+    return _run("update", grad.size, _flat(codes), _flat(grad), *scale, np.int32(2 ** (BITS - bits)), key)
 
 
 def update_bits(packed: Array, grad: Array, rate: float, key: Array, bits: int = BITS) -> Counts:
     """Do `update_codes` for codes 0 and 1 that are packed eight to a byte (the first element in the lowest bit)."""
-    number = grad.dtype.type
-    arguments = (packed, _flat(grad), number(rate), key, *_precision(number, bits))
+    arguments = (packed, _flat(grad), *_scaled(grad.dtype, bits, -rate, 1), np.int32(2 ** (BITS - bits)), key)
     return _run("update_packed", -(-grad.size // 8), *arguments, grain=GRAIN // 8)
 
 
 def shift_stochastic(values: Array, shift: int, key: Array) -> Array:
     """Return ``values / 2**shift`` (int32) rounded stochastically by mask and shift: exactly unbiased, no floats.
+
+    Draws what `encode_stochastic` with ``bits=shift`` draws.
 
     Examples
     --------
@@ -95,10 +102,10 @@ def shift_stochastic(values: Array, shift: int, key: Array) -> Array:
     >>> np.unique(halves).tolist(), round(float(halves.mean()), 1)
     ([-2, -1], -1.5)
     """
-    if values.dtype != np.int32 or not 0 <= shift <= 31:
-        raise ValueError(f"found {values.dtype} and a shift of {shift}, expected int32 and a shift of 0 to 31: convert")
+    if values.dtype != np.int32 or not 0 <= shift <= BITS:
+        raise ValueError(f"found {values.dtype} and a shift of {shift}, expected int32 and a shift of 0 to {BITS}")
     out = np.empty_like(values, order="C")
-    mask = np.uint32((1 << shift) - 1)
+    mask = np.int32((1 << shift) - 1)
     _run("shift", values.size, _flat(np.ascontiguousarray(values)), _flat(out), np.int32(shift), mask, key)
     return out
 
@@ -117,11 +124,11 @@ def _flat(array: Array) -> Array:
     return array.reshape(-1)
 
 
-def _precision(number: Any, bits: int) -> tuple[Any, Any]:
-    """Return 2**r and 2**(24 - r): a threshold of r bits is one of 24 whose low bits are 0."""
+def _scaled(dtype: Any, bits: int, *numbers: float) -> tuple[Any, ...]:
+    """Return the numbers in units of the last of r bits, in the arrays' type: a product with 2**r is exact."""
     if not 1 <= bits <= BITS:
         raise ValueError(f"found {bits} random bits, expected 1 to {BITS}")
-    return number(2**bits), number(2 ** (BITS - bits))
+    return tuple(dtype.type(number * 2.0**bits) for number in numbers)
 
 
 # --- The definition: five loops over a range of elements --------------------------------------------------------------
@@ -140,42 +147,41 @@ def nearest(
 
 
 def stochastic(
-    start: int, stop: int, x: Array, codes: Array, inverse: Any, offset: Any, lowest: Any, highest: Any, key: Array,
-    one: Any, rest: Any, counts: Array,
+    start: int, stop: int, x: Array, codes: Array, inverse: Any, offset: Any, lowest: Any, highest: Any, rest: Any,
+    key: Array, counts: Array,
 ) -> None:  # fmt: skip
     """Write the codes of elements ``[start, stop)`` for `encode_stochastic`."""
     position = x[start:stop] * inverse + offset
-    clipped = _clip(position, lowest, highest, counts[start // GRAIN])
-    codes[start:stop] = _rounded(clipped, start, key, one, rest)
+    codes[start:stop] = _carried(_clip(position, lowest, highest, counts[start // GRAIN]), start, rest, key)
 
 
 def update(
-    start: int, stop: int, codes: Array, grad: Array, rate: Any, lowest: Any, highest: Any, key: Array,
-    one: Any, rest: Any, counts: Array,
+    start: int, stop: int, codes: Array, grad: Array, rate: Any, lowest: Any, highest: Any, one: Any, rest: Any,
+    key: Array, counts: Array,
 ) -> None:  # fmt: skip
     """Move the codes of elements ``[start, stop)`` for `update_codes`."""
-    step = grad[start:stop] * -rate
-    code = codes[start:stop]
+    step = grad[start:stop] * rate
+    code = codes[start:stop] * one
     clipped = _clip(step, lowest - code, highest - code, counts[start // GRAIN])
-    codes[start:stop] += _rounded(clipped, start, key, one, rest).astype(codes.dtype)
+    codes[start:stop] += _carried(clipped, start, rest, key).astype(codes.dtype)
 
 
 def update_packed(
-    start: int, stop: int, packed: Array, grad: Array, rate: Any, key: Array, one: Any, rest: Any, counts: Array
+    start: int, stop: int, packed: Array, grad: Array, rate: Any, one: Any, rest: Any, key: Array, counts: Array
 ) -> None:
     """Move the bits of bytes ``[start, stop)`` for `update_bits`."""
-    step = grad[8 * start : 8 * stop] * -rate
-    bit = np.unpackbits(packed[start:stop], bitorder="little")[: len(step)].astype(step.dtype)
-    clipped = _clip(step, -bit, 1 - bit, counts[8 * start // GRAIN])
-    bit += _rounded(clipped, 8 * start, key, one, rest)
-    packed[start:stop] = np.packbits(bit.astype(np.uint8), bitorder="little")
+    step = grad[8 * start : 8 * stop] * rate
+    bit = np.unpackbits(packed[start:stop], bitorder="little")[: len(step)].view(np.int8)
+    clipped = _clip(step, -bit * one, (1 - bit) * one, counts[8 * start // GRAIN])
+    bit += _carried(clipped, 8 * start, rest, key).astype(np.int8)
+    packed[start:stop] = np.packbits(bit.view(np.uint8), bitorder="little")
 
 
 def shift(start: int, stop: int, values: Array, out: Array, amount: Any, mask: Any, key: Array, counts: Any) -> None:
     """Write elements ``[start, stop)`` for `shift_stochastic`: the carry of the low bits and as many random ones."""
-    low = values[start:stop].view(np.uint32) & mask
-    carry = (low.astype(np.uint64) + (_words(start, stop, key) & mask)) >> np.uint64(amount)
-    out[start:stop] = (values[start:stop] >> amount) + carry.astype(np.int32)
+    low = values[start:stop] & mask
+    draws = _draws(start, stop, key) >> (BITS - amount)
+    out[start:stop] = (values[start:stop] >> amount) + ((low + draws) >> amount)
 
 
 def _clip(position: Array, lowest: Any, highest: Any, count: Array) -> Array:
@@ -187,13 +193,14 @@ def _clip(position: Array, lowest: Any, highest: Any, count: Array) -> Array:
     return clipped
 
 
-def _rounded(position: Array, start: int, key: Array, one: Any, rest: Any) -> Array:
-    """Return floor(position) plus the carry of the fraction, rounded to r bits, and r random bits; int32."""
-    whole = np.floor(position)
-    fraction = (np.rint((position - whole) * one) * rest).astype(np.uint32)  # in units of 2**-24, at most 2**24
-    draw = _words(start, start + len(position), key) >> LOW_BITS
-    return np.asarray(whole.astype(np.int32) + ((fraction + draw) >> np.uint32(BITS)).astype(np.int32))
+def _carried(position: Array, start: int, rest: Any, key: Array) -> Array:
+    """Return the position, in units of the last of r bits, as an integer of 16 bits behind the point, rounded; int32.
+
+    `rest` is 2**(16 - r): a fraction of r bits is one of 16 whose low bits are 0.
+    """
+    fixed = np.rint(position).astype(np.int32) * rest
+    return np.asarray((fixed + _draws(start, start + len(position), key)) >> BITS)
 
 
-def _words(start: int, stop: int, key: Array) -> Array:
-    return hash32(np.arange(start, stop, dtype=np.uint32), key)
+def _draws(start: int, stop: int, key: Array) -> Array:
+    return draws16(start, stop, key).astype(np.int32)

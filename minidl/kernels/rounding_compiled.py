@@ -1,6 +1,7 @@
-"""The compiled twins of `minidl.kernels.rounding`: the same loops, one element at a time, the same bits.
-Two things make them vector code: ranges are cut out as slices, because an index that might be negative stops the
-vectorizer; and every integer is cast back to 32 bits, because numba computes integers in 64.
+"""The compiled twins of `minidl.kernels.rounding`: the same sums, one element at a time, the same bits.
+Three things make them vector code: ranges are cut out as slices, because an index that might be negative stops the
+vectorizer; every integer is cast back to 32 bits and shifted by constants, because numba computes integers in 64; and
+draws are made a tile ahead, two from a word, in a loop of their own.
 """
 
 from __future__ import annotations
@@ -10,21 +11,11 @@ from typing import Any
 import numpy as np
 
 from .jit import jit
-from .random_compiled import word
-from .rounding import BITS, GRAIN, LOW_BITS, Array
+from .random_compiled import fill_words
+from .rounding import BITS, GRAIN, Array
 
 i32, u32 = np.int32, np.uint32
-POINT = u32(BITS)
-ONE = u32(1)
-
-
-@jit
-def rounded(position: Any, element: Any, k0: Any, k1: Any, one: Any, rest: Any) -> Any:
-    """Return floor(position) plus the carry of its fraction and the element's random bits."""
-    whole = np.floor(position)
-    fraction = u32(i32(np.rint((position - whole) * one) * rest))
-    draw = u32(word(element, k0, k1) >> LOW_BITS)
-    return i32(i32(whole) + i32(u32(u32(fraction + draw) >> POINT)))
+TILE = 1024  # elements whose draws are made at once: 2 kB
 
 
 @jit
@@ -32,6 +23,12 @@ def clip(position: Any, lowest: Any, highest: Any) -> Any:
     """Return the position within its ends, a NaN at the lowest."""
     clipped = position if position > lowest else lowest
     return highest if clipped > highest else clipped
+
+
+@jit
+def carried(position: Any, rest: Any, draw: Any) -> Any:
+    """Return the position, in units of the last of r bits, rounded to an integer by its carry."""
+    return i32(i32(i32(i32(np.rint(position)) * rest) + i32(draw)) >> BITS)
 
 
 @jit
@@ -57,78 +54,120 @@ def nearest(
 
 @jit
 def stochastic(
-    start: int, stop: int, x: Array, codes: Array, inverse: Any, offset: Any, lowest: Any, highest: Any, key: Array,
-    one: Any, rest: Any, counts: Array,
+    start: int, stop: int, x: Array, codes: Array, inverse: Any, offset: Any, lowest: Any, highest: Any, rest: Any,
+    key: Array, counts: Array,
 ) -> None:  # fmt: skip
     """Write the codes of elements [start, stop) for `encode_stochastic`."""
-    k0, k1 = key[0], key[1]
-    saturated, nan = i32(0), i32(0)
-    count = counts[start // GRAIN]
-    element = u32(start)
-    x, codes = x[start:stop], codes[start:stop]
+    words = np.empty(TILE // 2, np.uint32)
+    draws = words.view(np.uint16)
+    for first in range(start, stop, TILE):
+        last = min(first + TILE, stop)
+        fill_words(first // 2, words, key)
+        tile = x[first:last]
+        if encode_tile(tile, codes[first:last], draws, inverse, offset, lowest, highest, rest):
+            count_tile(tile, inverse, offset, lowest, highest, counts[start // GRAIN])
+
+
+@jit
+def encode_tile(
+    x: Array, codes: Array, draws: Array, inverse: Any, offset: Any, lowest: Any, highest: Any, rest: Any
+) -> Any:
+    """Write the codes of a tile, and tell whether any position may have been clipped."""
+    changed = i32(0)
     for i in range(len(x)):
         position = x[i] * inverse + offset
         clipped = clip(position, lowest, highest)
-        saturated = i32(saturated + i32(clipped != position))
+        changed = i32(changed | difference(clipped, position))
+        codes[i] = carried(clipped, rest, draws[i])
+    return changed != 0
+
+
+@jit
+def count_tile(x: Array, inverse: Any, offset: Any, lowest: Any, highest: Any, count: Array) -> None:
+    """Count what lay beyond the ends of a tile: most tiles need not be looked at twice."""
+    saturated, nan = i32(0), i32(0)
+    for i in range(len(x)):
+        position = x[i] * inverse + offset
+        saturated = i32(saturated + i32((position < lowest) | (position > highest)))
         nan = i32(nan + i32(position != position))
-        codes[i] = rounded(clipped, element, k0, k1, one, rest)
-        element = u32(element + ONE)
-    count[0] += saturated - nan
+    count[0] += saturated
     count[1] += nan
 
 
 @jit
+def difference(a: Any, b: Any) -> Any:
+    """Return an int32 that is 0 only if two floats of one type have the same bits."""
+    if isinstance(a, np.float32):
+        return i32(np.float32(a).view(i32) ^ np.float32(b).view(i32))
+    bits = np.float64(a).view(np.int64) ^ np.float64(b).view(np.int64)
+    return i32(bits | (bits >> 32))
+
+
+@jit
 def update(
-    start: int, stop: int, codes: Array, grad: Array, rate: Any, lowest: Any, highest: Any, key: Array,
-    one: Any, rest: Any, counts: Array,
+    start: int, stop: int, codes: Array, grad: Array, rate: Any, lowest: Any, highest: Any, one: Any, rest: Any,
+    key: Array, counts: Array,
 ) -> None:  # fmt: skip
     """Move the codes of elements [start, stop) for `update_codes`."""
-    k0, k1 = key[0], key[1]
-    saturated, nan = i32(0), i32(0)
+    words = np.empty(TILE // 2, np.uint32)
+    draws = words.view(np.uint16)
     count = counts[start // GRAIN]
-    element = u32(start)
-    codes, grad = codes[start:stop], grad[start:stop]
+    for first in range(start, stop, TILE):
+        last = min(first + TILE, stop)
+        fill_words(first // 2, words, key)
+        update_tile(codes[first:last], grad[first:last], draws, rate, lowest, highest, one, rest, count)
+
+
+@jit
+def update_tile(
+    codes: Array, grad: Array, draws: Array, rate: Any, lowest: Any, highest: Any, one: Any, rest: Any, count: Array
+) -> None:
+    """Move the codes of a tile."""
+    saturated, nan = i32(0), i32(0)
     for i in range(len(grad)):
-        step = grad[i] * -rate
-        code = grad.dtype.type(codes[i])
+        step = grad[i] * rate
+        code = grad.dtype.type(codes[i]) * one
         clipped = clip(step, lowest - code, highest - code)
         saturated = i32(saturated + i32(clipped != step))
         nan = i32(nan + i32(step != step))
-        codes[i] = i32(codes[i] + rounded(clipped, element, k0, k1, one, rest))
-        element = u32(element + ONE)
+        codes[i] = i32(codes[i] + carried(clipped, rest, draws[i]))
     count[0] += saturated - nan
     count[1] += nan
 
 
 @jit
 def update_packed(
-    start: int, stop: int, packed: Array, grad: Array, rate: Any, key: Array, one: Any, rest: Any, counts: Array
+    start: int, stop: int, packed: Array, grad: Array, rate: Any, one: Any, rest: Any, key: Array, counts: Array
 ) -> None:
-    """Move the bits of bytes [start, stop) for `update_bits`."""
-    k0, k1 = key[0], key[1]
-    saturated, nan = i32(0), i32(0)
-    for byte in range(start, stop):
-        moved = u32(0)
-        for place in range(min(8, len(grad) - 8 * byte)):
-            bit = i32((packed[byte] >> place) & 1)
-            step = grad[8 * byte + place] * -rate
-            clipped = clip(step, grad.dtype.type(-bit), grad.dtype.type(1 - bit))
-            saturated += clipped != step
-            nan += step != step
-            bit = i32(bit + rounded(clipped, u32(8 * byte + place), k0, k1, one, rest))
-            moved = u32(moved | u32(u32(bit) << u32(place)))
-        packed[byte] = moved
-    counts[8 * start // GRAIN, 0] += saturated - nan
-    counts[8 * start // GRAIN, 1] += nan
+    """Move the bits of bytes [start, stop) for `update_bits`: unpacked a tile at a time, moved as codes, packed."""
+    words, codes = np.empty(TILE // 2, np.uint32), np.empty(TILE, np.int8)
+    draws = words.view(np.uint16)
+    count = counts[8 * start // GRAIN]
+    zero = rate * 0
+    for first in range(start, stop, TILE // 8):
+        last = min(first + TILE // 8, stop)
+        fill_words(4 * first, words, key)
+        for byte in range(first, last):
+            for place in range(8):
+                codes[8 * (byte - first) + place] = (packed[byte] >> place) & 1
+        tile = grad[8 * first : min(8 * last, len(grad))]
+        update_tile(codes[: len(tile)], tile, draws, rate, zero, one, one, rest, count)
+        codes[len(tile) :] = 0
+        for byte in range(first, last):
+            moved = 0
+            for place in range(8):
+                moved |= codes[8 * (byte - first) + place] << place
+            packed[byte] = moved
 
 
 @jit
 def shift(start: int, stop: int, values: Array, out: Array, amount: Any, mask: Any, key: Array, counts: Any) -> None:
     """Write elements [start, stop) for `shift_stochastic`."""
-    k0, k1 = key[0], key[1]
-    element = u32(start)
-    values, out = values[start:stop], out[start:stop]
-    for i in range(len(values)):
-        low = np.uint64(u32(values[i]) & mask) + np.uint64(word(element, k0, k1) & mask)
-        out[i] = i32(i32(values[i] >> amount) + i32(low >> np.uint64(amount)))
-        element = u32(element + ONE)
+    words = np.empty(TILE // 2, np.uint32)
+    draws = words.view(np.uint16)
+    for first in range(start, stop, TILE):
+        last = min(first + TILE, stop)
+        fill_words(first // 2, words, key)
+        for i in range(first, last):
+            low = i32(values[i] & mask) + i32(draws[i - first] >> (BITS - amount))
+            out[i] = i32(i32(values[i] >> amount) + i32(low >> amount))

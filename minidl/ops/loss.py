@@ -64,7 +64,8 @@ def _check_labels(labels: Array | Tensor, logits: Shape) -> Array:
     labels = np.asarray(labels)
     if len(logits) != 2 or labels.shape != logits[:1] or labels.dtype.kind not in "iu":
         raise ValueError(
-            f"cross_entropy got logits {logits} and labels {labels.shape} {labels.dtype}, expected (N, K), N integers"
+            f"cross_entropy got logits {logits} and labels {labels.shape} of {labels.dtype}, "
+            "expected (N, K) and N integers"
         )
     if labels.size and not (labels.min() >= 0 and labels.max() < logits[1]):
         raise ValueError(

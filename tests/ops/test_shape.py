@@ -95,9 +95,7 @@ def test_products_that_do_not_fit_are_refused(a, b):
 
 
 def test_layers_inputs_that_do_not_fit_are_refused():
-    with pytest.raises(
-        ValueError, match=r"linear got x \(2, 3, 4\) and weight \(5, 4\), expected \(N, C\) and \(O, C\)"
-    ):
+    with pytest.raises(ValueError, match=r"linear got x \(2, 3, 4\) and weight \(5, 4\), expected \(N, C\)"):
         ops.linear(np.ones((2, 3, 4)), np.ones((5, 4)))
     with pytest.raises(ValueError, match=r"linear got a bias of shape \(4,\), expected \(5,\)"):
         ops.linear(np.ones((2, 4)), np.ones((5, 4)), np.ones(4))

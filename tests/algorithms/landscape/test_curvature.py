@@ -162,3 +162,14 @@ def test_curvature_goes_through_batch_norm_and_depthwise_convolutions(seed):
     values = np.linalg.eigvalsh(dense_hessian(net, data, names))
     found = hessian_extremes(net, data, tolerance=1e-8)
     np.testing.assert_allclose([found.smallest, found.largest], values[[0, -1]], atol=1e-7 * abs(values).max())
+
+
+@given(seeds)
+def test_a_negative_end_is_not_missed_beside_a_huge_positive_one(seed):
+    """A spectrum as networks have it: one large eigenvalue, a bulk near 0, and the smallest well below it."""
+    rng = np.random.default_rng(seed)
+    values = np.concatenate([[400.0, 90.0, 30.0, -15.0], rng.normal(0, 0.05, 296)])
+    turn = np.linalg.qr(rng.standard_normal((300, 300)))[0]
+    ends = lanczos(lambda v: turn @ (values * (turn.T @ v)), rng.standard_normal(300), tolerance=0.01)
+    assert ends.converged
+    np.testing.assert_allclose(ends.values, [-15, 400], rtol=0.01)

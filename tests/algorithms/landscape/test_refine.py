@@ -27,15 +27,15 @@ def test_a_cubic_in_both_coordinates_is_predicted_exactly(seed):
 def test_measured_nodes_are_those_of_the_plane_and_others_within_the_tolerance(seed):
     model, data, dx, dy = problem(seed)
     full = plane(model, data, dx, dy, AXIS, AXIS)
-    found = refined_plane(model, data, dx, dy, AXIS, AXIS, tolerance=0.02)
+    found = refined_plane(model, data, dx, dy, AXIS, AXIS, tolerance=0.05)
     m = found.measured
     for name in ("loss", "accuracy", "std_error", "difference_error", "count"):
         np.testing.assert_array_equal(getattr(found, name)[m], getattr(full, name)[m])
     assert m[::4, ::4].all() and m[12, 12] and not m.all()
     assert np.isnan(found.std_error[~m]).all() and not found.count[~m].any()
     error = abs(np.log(found.loss) - np.log(full.loss))
-    assert np.isfinite(found.loss).all() and error.max() < 0.1  # no guarantee, but no disaster
-    assert np.quantile(error, 0.95) < 0.02
+    assert np.isfinite(found.loss).all() and np.quantile(error, 0.95) < 0.05
+    assert error.max() < 0.5  # kinks between the nodes are not seen: no guarantee, but no disaster
 
 
 def test_no_tolerance_measures_everything():
@@ -92,3 +92,10 @@ def test_other_grids_are_refused(count):
         refined_plane(model, data, dx, dy, np.linspace(-1, 1, count), AXIS)
     with pytest.raises(ValueError, match="evenly spaced"):
         refined_plane(model, data, dx, dy, AXIS**3, AXIS)
+
+
+def test_the_cap_is_no_ledge_among_the_interpolated_nodes():
+    model, data, dx, dy = problem(0, convnet)
+    found = refined_plane(model, data, dx, dy, 20 * AXIS, 20 * AXIS, cap=5.0)
+    above = found.loss[~found.measured & (found.loss > 4.99)]
+    assert len(above) and np.median(abs(above - 5.0)) > 1.0

@@ -8,7 +8,8 @@ from prunable import nets
 
 from algorithms.pruning import find_channels, plan_to
 from algorithms.pruning.budget import Sizes
-from algorithms.pruning.plan import gone_channels, plan
+from algorithms.pruning.plan import plan
+from algorithms.pruning.selection import gone_channels
 from algorithms.pruning.surgery import arrays_of
 from minidl import graph, nn
 from minidl.nn import models

@@ -2,7 +2,6 @@
 
 import copy
 import itertools
-import time
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ from prunable import gates_of, nets
 
 import minidl
 from algorithms.pruning import Plan, find_channels, plan, removed_count
-from algorithms.pruning.plan import rounded
+from algorithms.pruning.selection import rounded
 from minidl import graph, nn
 from minidl.autograd import recording
 from minidl.nn import models
@@ -436,11 +435,3 @@ def test_a_plan_prints_what_it_saves():
     net, shape = chain(3, 4, 5, 2)
     text = str(plan(net, shape, 0.5))
     assert "layers.0: 2 of 4 filters leave" in text and "MACs" in text and "saved" in text and "parameters" in text
-
-
-def test_planning_and_surgery_of_resnet110_are_quick():
-    """A promise of under 2 s, measured at about 0.6 s on one core; 10 s here, since a busy machine is no bug."""
-    net = models.resnet(110, rng=0)
-    start = time.perf_counter()
-    plan(net, (32, 32, 3), 0.3).apply(net)
-    assert time.perf_counter() - start < 10

@@ -1,0 +1,137 @@
+"""`minidl landscape RUN`: the loss around a trained network, along a line or over a plane, measured and drawn.
+
+What it finds is kept as it is found, so the same command again goes on where the last one was stopped.  The four
+pictures it can make are `landscape_views.py`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from minidl.commands import Output
+from minidl.commands.landscape_views import View, between, lines, plane, random, through
+from minidl.commands.network import add_network, images, network, out_folder, parse_axis, parse_time, progress
+
+if TYPE_CHECKING:
+    from algorithms.landscape.surface import Options
+    from minidl.data import Dataset
+    from minidl.nn import Module
+
+MODES = ["frozen", "interpolated", "recalibrated", "batch"]
+NORMS = ["filter", "layer", "weight", "unit-filter", "unit-layer", "none"]
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options; those of the original scripts are understood where they mean the same."""
+    add_network(parser, images=1000)
+    parser.add_argument(
+        "--x", type=parse_axis, metavar="MIN:MAX:N", help="steps along the first direction (default: -1:1:25)"
+    )
+    parser.add_argument(
+        "--y", type=parse_axis, metavar="MIN:MAX:N", help="along the second; without it a line is drawn"
+    )
+    parser.add_argument("--norm", "--xnorm", choices=NORMS, default="filter", help="(default: %(default)s)")
+    parser.add_argument("--move-1d", action="store_true", help="also move biases and batch norm's scale and shift")
+    parser.add_argument(
+        "--bn", choices=MODES, help="batch norm's statistics (default: frozen; interpolated with --other)"
+    )
+    parser.add_argument("--directions", type=int, default=5, help="how many random lines (default: %(default)s)")
+    parser.add_argument("--other", "--model_file2", type=Path, metavar="RUN", help="a second network: the line to it")
+    parser.add_argument(
+        "--third", "--model_file3", type=Path, metavar="RUN", help="a third: the plane through all three"
+    )
+    parser.add_argument(
+        "--cap", "--loss_max", type=float, default=10.0, help="losses above are cut off (default: %(default)s)"
+    )
+    parser.add_argument("--tolerance", type=float, default=0.05, help="accepted relative error of nodes in between")
+    parser.add_argument("--full", action="store_true", help="measure every node, also those that could be interpolated")
+    parser.add_argument(
+        "--exact", action="store_true", help="no shortcuts: the centre is the evaluation's loss to the bit"
+    )
+    parser.add_argument(
+        "--chunk", "--batch_size", type=int, default=250, help="images at a time (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--time-budget", type=parse_time, metavar="TIME", help="stop after 120s, 2m, ... with what is known"
+    )
+    parser.add_argument("--workers", type=int, default=0, help="processes of one thread each (default: none)")
+    parser.add_argument("--check", action="store_true", help="check that the plot can be trusted, instead of making it")
+    parser.add_argument("--dry-run", action="store_true", help="say what it would cost, instead of doing it")
+    parser.epilog = "minidl landscape runs/first --y=-1:1:25 --time-budget 2m     (note the = before a minus)"
+
+
+def run(args: argparse.Namespace) -> Output:
+    """Check, estimate, or measure and draw."""
+    model, dataset = network(args), images(args)
+    if args.check:
+        return _check(args, model, dataset)
+    if args.dry_run:
+        return _dry_run(args, model, dataset)
+    folder = out_folder(args, "landscape")
+    with contextlib.ExitStack() as stack:
+        options = _options(args, folder, stack)
+        view = View(args, model, dataset, folder, options)
+        if args.third is not None:
+            return through(view)
+        if args.other is not None:
+            return between(view)
+        return plane(view) if args.y is not None else lines(view)
+
+
+def _options(args: argparse.Namespace, folder: Path, stack: contextlib.ExitStack) -> Options:
+    from algorithms.landscape import workers
+
+    tell = stack.enter_context(progress("landscape"))
+    several = args.other is not None
+    name = "through" if args.third else "between" if several else "plane" if args.y is not None else "line"
+    return {
+        "chunk": args.chunk,
+        "bn": args.bn or ("interpolated" if several else "frozen"),
+        "fast": not args.exact,
+        "cap": args.cap if args.y is not None or args.third else None,
+        "file": folder / f"{name}.scan.npz",
+        "executor": stack.enter_context(workers(args.workers)) if args.workers else None,
+        "progress": lambda known: tell(known.done),
+        "budget": args.time_budget,
+    }
+
+
+def _check(args: argparse.Namespace, model: Module, dataset: Dataset) -> Output:
+    from algorithms.landscape import self_check
+
+    few = dataset.subset(min(250, len(dataset)))
+    findings = self_check(model, few, random(args, model, 0), args.bn or "frozen")
+    marks = {True: "yes", False: "NO", None: "see"}
+    lines = [f"{marks[f.passed]:<4} {f.question}: {f.found}" for f in findings]
+    data = [{"question": f.question, "passed": f.passed, "found": f.found} for f in findings]
+    return Output("\n".join(lines), data)
+
+
+def _dry_run(args: argparse.Namespace, model: Module, dataset: Dataset) -> Output:
+    import time
+
+    import numpy as np
+
+    from algorithms.landscape.slice import Slice
+    from minidl.data import batches
+    from minidl.graph import cost, trace
+
+    shape = dataset.images.shape[1:]
+    nodes = len(args.x) if args.x is not None else 401 if args.other else 25 if args.y is not None or args.third else 51
+    nodes *= len(args.y) if args.y is not None else 25 if args.third else 1 if args.other else args.directions
+    x, labels = next(batches(dataset, args.chunk, seed=0, epoch=0, shuffle=False))
+    moving = Slice(model, [random(args, model, 0)], fast=not args.exact, input_shape=shape)
+    moving.losses(np.zeros(1), x, labels)  # compiles
+    start = time.perf_counter()
+    moving.losses(np.ones(1), x, labels)
+    seconds = (time.perf_counter() - start) * nodes * len(dataset) / len(labels) / max(1, args.workers)
+    macs = cost(trace(model, input_shape=shape)).macs * nodes * len(dataset)
+    text = (
+        f"{nodes:,} nodes of {len(dataset):,} images: {macs:.3g} MACs, at most about {seconds:,.0f} s here\n"
+        f"the first whole picture comes after {seconds * len(labels) / len(dataset):,.0f} s\n"
+        "a plane of 8n + 1 nodes each way, and --cap, usually take a half to a fourth of it"
+    )
+    return Output(text, {"nodes": nodes, "images": len(dataset), "macs": macs, "seconds": seconds})

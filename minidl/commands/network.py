@@ -1,0 +1,113 @@
+"""What `landscape`, `trajectory` and `hessian` share: a network from a run or a checkpoint, images, progress."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from minidl.data import Dataset
+    from minidl.nn import Module
+
+
+def add_network(parser: argparse.ArgumentParser, images: int) -> None:
+    """Add the options for which network, which images, and where results go."""
+    parser.add_argument("target", type=Path, help="a run's folder (`minidl train --run`) or a checkpoint (.npz)")
+    parser.add_argument("--dataset", help="see `minidl data list` (default: what the run was trained on)")
+    parser.add_argument(
+        "--data-dir", metavar="DIR", help="where the dataset's files lie (default: MINIDL_DATA, else a cache)"
+    )
+    parser.add_argument(
+        "--split", choices=["train", "test"], default="train", help="(default: %(default)s, as the paper)"
+    )
+    parser.add_argument(
+        "--images", type=int, default=images, metavar="N", help="the first N of them (default: %(default)s)"
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for results (default: beside the network)")
+
+
+def network(args: argparse.Namespace) -> Module:
+    """Load the network."""
+    return load_network(args.target)
+
+
+def load_network(target: Path) -> Module:
+    """Load the network of a run's folder, or of a file."""
+    from minidl import load
+
+    if not target.exists():
+        raise ValueError(
+            f"found no {target}, expected a run's folder or a checkpoint: train one with `minidl train --run`"
+        )
+    return load(target / "checkpoint.npz" if target.is_dir() else target)
+
+
+def images(args: argparse.Namespace) -> Dataset:
+    """Load the images, those that the run was trained on unless told otherwise."""
+    from minidl.data import load
+
+    name = args.dataset or _trained_on(args.target)
+    dataset = load(name, args.split, root=args.data_dir)
+    return dataset.subset(min(args.images, len(dataset)))
+
+
+def out_folder(args: argparse.Namespace, name: str) -> Path:
+    """Make the folder for results."""
+    beside = args.target if args.target.is_dir() else args.target.parent
+    folder: Path = args.out or beside / name
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _trained_on(target: Path) -> str:
+    folders = [target, target.parent, target.parent.parent]  # a run, a file in it, a file of its trajectory
+    for folder in folders:
+        if (folder / "config.json").is_file():
+            config = json.loads((folder / "config.json").read_text())
+            return str(config["dataset"]["name"])
+    raise ValueError(f"{target} is not part of a run, so its images are not known: name them with --dataset")
+
+
+@contextlib.contextmanager
+def progress(what: str) -> Iterator[Callable[[float], None]]:
+    """Show a bar with the time left on stderr, where that is a terminal; the block tells it the share that is done."""
+    from tqdm import tqdm
+
+    form = "{desc}: {percentage:3.0f}% {bar} {elapsed}, {remaining} left"
+    with tqdm(total=1.0, desc=what, bar_format=form, file=sys.stderr, disable=None) as bar:
+
+        def tell(done: float) -> None:
+            if done < bar.n:
+                bar.reset()  # a new pass: of a finer grid, or of more images
+            bar.update(done - bar.n)
+
+        yield tell
+
+
+def parse_time(text: str) -> float:
+    """Read '120', '120s', '2m' or '1h' as seconds."""
+    units = {"s": 1, "m": 60, "h": 3600}
+    number, unit = (text[:-1], units[text[-1]]) if text[-1:] in units else (text, 1)
+    try:
+        return float(number) * unit
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected a time such as 120s, 2m or 1h") from None
+
+
+def parse_axis(text: str) -> Any:
+    """Read 'MIN:MAX:COUNT' as that many evenly spaced numbers, the original's notation."""
+    import numpy as np
+
+    try:
+        low, high, count = text.split(":")
+        axis = np.linspace(float(low), float(high), int(count))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected MIN:MAX:COUNT such as -1:1:25") from None
+    if not float(low) < float(high) or int(count) < 2:
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected MIN below MAX and a COUNT of at least 2")
+    return axis

@@ -1,0 +1,112 @@
+"""The commands on a real run: what is written loads in a fresh process, and mistakes are one line and status 2."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import minidl
+from algorithms.pruning import Plan
+from minidl import cli
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run") / "run"
+    options = ["--epochs", "1", "--train-images", "300", "--validation", "100", "--run", str(folder), "--seed", "3"]
+    assert cli.main(["train", "resnet8", *options]) == 0
+    return folder
+
+
+def command(capsys, *arguments):
+    assert cli.main([*map(str, arguments), "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_prune_writes_what_a_fresh_process_loads(run, tmp_path, capsys):
+    out = tmp_path / "small"
+    found = command(capsys, "prune", run, "--ratio", 0.5, "--out", out, "--recalibrate")
+    assert sorted(file.name for file in out.iterdir()) == sorted(
+        ["checkpoint.npz", "config.json", "plan.json", "norms.png", "widths.png", "kept.png"]
+    )
+    assert list(found["accuracy"]) == ["whole", "pruned", "recalibrated"] and found["macs"][1] < 0.55 * found["macs"][0]
+    x = np.random.default_rng(0).standard_normal((2, 28, 28, 1)).astype(np.float32)
+    np.save(tmp_path / "x.npy", x)
+    code = f"""
+import numpy as np, minidl
+net = minidl.load({str(out / "checkpoint.npz")!r}).eval()
+with minidl.no_grad(), minidl.use(conv="exact"):
+    np.save({str(tmp_path / "y.npy")!r}, net(np.load({str(tmp_path / "x.npy")!r})).numpy())
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+    net = minidl.load(out / "checkpoint.npz").eval()
+    with minidl.no_grad(), minidl.use(conv="exact"):
+        np.testing.assert_array_equal(np.load(tmp_path / "y.npy"), net(x).numpy())
+    assert net.stages[0][0].conv1.weight.shape == (8, 3, 3, net.conv1.weight.shape[0])
+    record = json.loads((out / "plan.json").read_text())
+    whole = minidl.load(run / "checkpoint.npz")
+    again = Plan.from_record(record, whole, (28, 28, 1)).apply(whole)
+    assert [p.shape for p in again.parameters()] == [p.shape for p in net.parameters()]
+    assert sum(row["macs"] for row in record["layers"]) == record["macs"][1]
+
+
+def test_a_pruned_network_is_pruned_on_with_the_same_images(run, tmp_path, capsys):
+    first = command(capsys, "prune", run, "--to", 0.7, "--scope", "global", "--out", tmp_path / "a")
+    second = command(capsys, "prune", tmp_path / "a", "--ratio", 0.2, "--out", tmp_path / "b", "--retrain", 1)
+    assert second["accuracy"]["whole"] == first["accuracy"]["pruned"]
+    assert second["macs"][0] == first["macs"][1] and "retrained" in second["accuracy"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--preset", "resnet8-A"], ["--ratios", "stages.0.0.conv1=0.25"], ["--to", "0.6", "--target", "bytes"],
+     ["--ratio", "0.3", "--criterion", "taylor", "--combine", "mean", "--skip", "conv1"], ["--lossless"]],
+)  # fmt: skip
+def test_ways_to_say_how_much(run, options, capsys):
+    found = command(capsys, "prune", run, "--dry-run", *options)
+    assert (found["macs"][1] < found["macs"][0]) == (options != ["--lossless"])
+    assert not (run / "pruned").exists()
+
+
+def test_a_written_plan_is_applied_again(run, tmp_path, capsys):
+    found = command(capsys, "prune", run, "--ratio", 0.3, "--out", tmp_path / "a")
+    again = command(capsys, "prune", run, "--plan", tmp_path / "a" / "plan.json", "--dry-run")
+    assert again["removed"] == found["removed"] and again["macs"] == found["macs"]
+
+
+def test_sensitivity_writes_points_and_a_figure_and_suggests(run, tmp_path, capsys):
+    options = ["--ratios", "0.25:0.75:0.25", "--images", 50, "--out", tmp_path, "--macs", 0.7]
+    found = command(capsys, "sensitivity", run, *options)
+    assert len(found["points"]) == 12 and found["whole"]["count"] == 50 and found["suggested"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["sensitivity.csv", "sensitivity.png"]
+    assert command(capsys, "sensitivity", run, *options) == found  # from the file
+    assert cli.main(["sensitivity", str(run), *map(str, options)]) == 0
+    assert "--ratios conv1=" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["prune", "RUN"], "not told how much"),
+        (["prune", "RUN", "--ratio", "1.5"], "expected 0 <= ratio < 1"),
+        (["prune", "RUN", "--ratio", "0"], "no filter would leave"),
+        (["prune", "RUN", "--ratios", "conv7=0.5"], "no layer 'conv7'"),
+        (["prune", "RUN", "--ratios", "conv7"], "expected LAYER=RATIO"),
+        (["prune", "RUN", "--preset", "resnet56-A"], "the preset is for resnet56"),
+        (["prune", "RUN", "--to", "0.001"], "expected at most 0.1%"),
+        (["prune", "RUN", "--ratio", "0.5", "--out", "RUN"], "holds the network itself"),
+        (["prune", "nowhere", "--ratio", "0.5"], "could not be read"),
+        (["prune", "RUN/config.json", "--ratio", "0.5"], "is no checkpoint of minidl"),
+        (["prune", "RUN", "--plan", "RUN/metrics.jsonl"], "malformed record"),
+        (["sensitivity", "RUN", "--ratios", "many"], "expected numbers such as"),
+        (["sensitivity", "RUN", "--ratios", "0:1:0"], "expected numbers such as"),
+        (["sensitivity", "RUN", "--layers", "conv9"], "no layer 'conv9'"),
+        (["sensitivity", "RUN", "--dataset", "mnist2"], "mnist2"),
+    ],
+)
+def test_mistakes_are_one_line(run, arguments, message, capsys):
+    assert cli.main([argument.replace("RUN", str(run)) for argument in arguments]) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1 and "Traceback" not in error

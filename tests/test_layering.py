@@ -32,14 +32,10 @@ MAY_USE = {  # beside the standard library
     "kernels": {"numpy", "numba", "llvmlite"}, "training": {"numpy", "tqdm"}, "data": {"numpy", "tqdm"},
     "visual": {"numpy", "matplotlib"}, "algorithms": {"numpy", "scipy", "tqdm"},
 }  # fmt: skip
-# Names that chapters take although no package offers them: each is to be offered, or no longer taken.
-REACHED_FOR = {
-    "minidl.checkpoint.StrPath", "minidl.checkpoint.read", "minidl.checkpoint.write",
-    "minidl.kernels.backend.compiled", "minidl.kernels.jit.jit", "minidl.kernels.random.stream_key",
-    "minidl.kernels.rounding.BITS", "minidl.kernels.rounding.Counts", "minidl.kernels.rounding.encode_nearest",
-    "minidl.kernels.rounding.encode_stochastic", "minidl.nn.models.resnet.Shortcut", "minidl.nn.module.check_state",
-    "minidl.training.evaluation.as_input",
-    "minidl.training.evaluation.is_right", "minidl.training.evaluation.sample_losses",
+# Files that are offered whole, all names without an underscore: checkpoints, and the kernels that a chapter builds on.
+OFFERED = {
+    "minidl.checkpoint", "minidl.kernels.backend", "minidl.kernels.jit", "minidl.kernels.random",
+    "minidl.kernels.rounding",
 }  # fmt: skip
 # Tensor's operators are operations, and the derivative of gradcheck is one: the two places where the circle closes.
 CLOSES_THE_CIRCLE = {("minidl/tensor.py", "minidl.ops"), ("minidl/autograd/check.py", "minidl.ops")}
@@ -128,8 +124,7 @@ def test_chapters_use_public_names_of_minidl_and_never_one_another(path):
     for module, name in imports_of(path):
         top, *rest = module.split(".")
         if top == "minidl":
-            fine = is_public(module, name) or f"{module}.{name}" in REACHED_FOR
-            assert fine, f"{relative(path)} imports {module}.{name or ''}: not a public name"
+            assert is_public(module, name), f"{relative(path)} imports {module}.{name or ''}: not a public name"
         elif top == "algorithms":
             own = chapter in ("experiments", "__init__.py") or (rest or [name])[0] == chapter
             assert own, f"{relative(path)} imports {module}: one chapter never imports another"
@@ -138,21 +133,12 @@ def test_chapters_use_public_names_of_minidl_and_never_one_another(path):
             assert top in STANDARD or top in allowed, f"{relative(path)} imports {module}"
 
 
-def test_every_name_reached_for_is_still_taken_and_still_not_offered():
-    taken = {
-        f"{m}.{n}"
-        for p in FILES
-        if relative(p).startswith("algorithms/")
-        for m, n in imports_of(p)
-        if not is_public(m, n)
-    }
-    assert taken >= REACHED_FOR
-
-
 def is_public(module, name):
     """Whether a package of minidl lists the name in its `__all__`; `types` and `rng` are free for all."""
     if module.split(".")[0] != "minidl" or module.removeprefix("minidl.") in FREE:
         return True
+    if module in OFFERED:
+        return name is not None and not name.startswith("_")
     parts = module.split(".")
     steps = list(zip(parts[1:], [".".join(parts[:i]) for i in range(1, len(parts))], strict=True))
     chain = [*steps, (name, module)] if name else steps

@@ -8,7 +8,15 @@ from algorithms.landscape.convexity import CurvatureMap, curvature_map
 from algorithms.landscape.curvature import Estimate, Extremes, hessian_extremes, hessian_trace, slice_curvature
 from algorithms.landscape.derivatives import gradient, hessian_times
 from algorithms.landscape.directions import Direction, between, cosine, normalize, random_direction
-from algorithms.landscape.numbers import Interval, barrier, convex_share, expected_sharpness, half_width, interval
+from algorithms.landscape.numbers import (
+    Interval,
+    barrier,
+    convex_share,
+    expected_sharpness,
+    half_width,
+    interval,
+    reach,
+)
 from algorithms.landscape.path import PathLosses, path_losses
 from algorithms.landscape.refine import refined_plane
 from algorithms.landscape.scan import scan
@@ -23,6 +31,6 @@ __all__ = [
     "CurvatureMap", "Direction", "Estimate", "Extremes", "Finding", "Interval", "PathLosses", "Scan", "Span", "Surface",
     "Trajectory", "barrier", "between", "convex_share", "cosine", "curvature_map", "expected_sharpness", "gradient",
     "half_width", "hessian_extremes", "hessian_times", "hessian_trace", "interpolate", "interval", "line", "lines",
-    "moved", "normalize", "path_losses", "plane", "project", "random_direction", "random_walk_explained",
+    "moved", "normalize", "path_losses", "plane", "project", "random_direction", "random_walk_explained", "reach",
     "refined_plane", "scan", "self_check", "slice_curvature", "through", "trajectory", "workers",
 ]  # fmt: skip

@@ -12,8 +12,8 @@ from typing import Unpack
 
 import numpy as np
 
-from algorithms.landscape.directions import random_direction
-from algorithms.landscape.surface import Options, Surface, lines
+from algorithms.landscape.directions import Direction, random_direction
+from algorithms.landscape.surface import Options, Surface, known_at, lines
 from minidl.data import Dataset
 from minidl.nn import Module
 from minidl.types import Array
@@ -67,6 +67,29 @@ def expected_sharpness(
     drawn = [random_direction(model, seed + i) for i in range(directions)]
     found = lines(model, dataset, drawn, np.array([-radius, 0, radius]), **options)
     return interval([(s.loss[0] + s.loss[2]) / 2 - s.loss[1] for s in found], level)
+
+
+def reach(
+    model: Module, dataset: Dataset, directions: Sequence[Direction], target: float, **options: Unpack[Options]
+) -> float:
+    """How far to draw: the step at which the loss, mean over `directions` and both ways, first reaches `target` nats.
+
+    By doubling from 2⁻⁵ to 2⁵, and five bisections in the logarithm, so to about 2 %; what is not a number counts as
+    above.  Networks that are compared should share one range: take the largest of theirs.
+    """
+
+    def above(step: float) -> bool:
+        points = step * np.concatenate([np.eye(len(directions)), -np.eye(len(directions))])
+        known, _ = known_at(model, dataset, points, list(directions), options)
+        return not float(known.loss.mean()) < target
+
+    exponent = -5.0
+    while exponent < 5 and not above(2**exponent):
+        exponent += 1
+    for half in 2.0 ** -np.arange(1, 6):  # between the last doubling and the one before
+        if above(2 ** (exponent - half)):
+            exponent -= half
+    return float(2**exponent)
 
 
 def half_width(surface: Surface, delta: float) -> float:

@@ -119,7 +119,7 @@ class _Nodes:
         """Return |log a - log b|, the relative error, above the cap none; infinite where one is not a number."""
         with np.errstate(invalid="ignore"):
             difference = np.abs(np.minimum(height, self.highest) - np.minimum(guess, self.highest))
-        return np.nan_to_num(difference, nan=np.inf)
+        return np.asarray(np.nan_to_num(difference, nan=np.inf))
 
     def surface(self, about: dict[str, Any]) -> Surface:
         about = {**self.about, "cosine": cosine(*self.directions), **about}

@@ -17,8 +17,9 @@ from typing import TypedDict
 
 import numpy as np
 
+import minidl
 from algorithms.landscape.slice import BatchNormMode, Slice
-from algorithms.landscape.tally import Scan, Tally, identity_of
+from algorithms.landscape.tally import Scan, Tally, checksum, identity_of
 from minidl.checkpoint import StrPath
 from minidl.data import Dataset, batches
 from minidl.nn import Module
@@ -66,7 +67,8 @@ def scan(
     directions : D dicts of arrays by the names of parameters or buffers
     chunk : images that all points are evaluated on before any sees the next
     bn, fast : see `Slice`
-    calibration : images for bn="recalibrated"; by default the first `chunk` of `dataset`
+    calibration : images for bn="recalibrated"; by default the first `chunk` of `dataset`.  Every point measures its
+        statistics again for every chunk, so take large ones
     cap : a point is left as it is once its loss is surely above (mean - 3 standard errors), or is not a number
     file : where to keep what is measured; if it exists, nothing in it is measured again
     executor : any `concurrent.futures.Executor` to share the work, see `workers`; by default it is done here
@@ -82,7 +84,8 @@ def scan(
     images = dataset if calibration is None else calibration
     x, _ = next(batches(images, chunk if calibration is None else len(images), seed=0, epoch=0, shuffle=False))
     moving = Slice(model, directions, bn, x if bn == "recalibrated" else None, fast, dataset.images.shape[1:])
-    settings = {"chunk": chunk, "bn": bn, "fast": fast}
+    measured_on = None if calibration is None else checksum(calibration)
+    settings = {"chunk": chunk, "bn": bn, "calibration": measured_on, "fast": fast, "minidl": minidl.__version__}
     identity = identity_of(model, directions, dataset, settings)
     known = file is not None and Path(file).exists()
     tally = Tally.load(file, identity, dataset) if known else Tally(len(directions))  # type: ignore[arg-type]

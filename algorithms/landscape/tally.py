@@ -119,7 +119,7 @@ def identity_of(
         "model": _sha256(model.state_dict()),
         "directions": [_sha256(direction) for direction in directions],
         "images": len(dataset),
-        "crc32": _crc32(dataset),
+        "crc32": checksum(dataset),
         "normalization": [dataset.mean.tolist(), dataset.std.tolist()],
         **settings,
     }
@@ -141,7 +141,7 @@ def _is_beginning(found: Mapping[str, Any], dataset: Dataset) -> bool:
     """Tell whether a scan saw whole chunks of the first of these images."""
     seen = found["images"]
     whole = seen < len(dataset) and seen % found["chunk"] == 0
-    return bool(whole and found["crc32"] == _crc32(dataset.subset(seen)))
+    return bool(whole and found["crc32"] == checksum(dataset.subset(seen)))
 
 
 def _key(point: Array) -> bytes:
@@ -149,7 +149,8 @@ def _key(point: Array) -> bytes:
     return bytes((np.round(np.asarray(point, np.float64), 12) + 0.0).data)  # + 0.0 makes one zero of two
 
 
-def _crc32(dataset: Dataset) -> int:
+def checksum(dataset: Dataset) -> int:
+    """Return a CRC-32 of all labels and images."""
     return zlib.crc32(np.ascontiguousarray(dataset.labels).data, zlib.crc32(np.ascontiguousarray(dataset.images).data))
 
 

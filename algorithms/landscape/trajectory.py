@@ -7,13 +7,15 @@ walk too is nearly flat, so the share of variance in the plane says something on
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from algorithms.landscape.directions import Direction, dot, flatten, unflatten
+from algorithms.landscape.directions import Direction, dot, unflatten
 from minidl.types import Array
+
+BLOCK = 1 << 16  # parameters of all checkpoints that are held in float64 at a time
 
 
 @dataclass(frozen=True)
@@ -62,28 +64,46 @@ def trajectory(checkpoints: Sequence[Mapping[str, Array]], ignore_1d: bool = Tru
         if {n: a.shape for n, a in state.items()} != {n: a.shape for n, a in final.items()}:
             raise ValueError(f"checkpoint {i} is of another network than the last, expected one training's checkpoints")
     names = [name for name, array in final.items() if array.ndim > 1 or not ignore_1d]
-    steps = np.stack([flatten(state, names) - flatten(final, names) for state in checkpoints])  # (T, P)
-    components, explained = _principal(steps)  # (2, P), (2,)
-    components *= np.where(components @ steps[0] < 0, -1.0, 1.0)[:, None]  # signs are arbitrary: fix them
-    path = steps @ components.T  # (T, 2)
-    dx, dy = (unflatten(component, final, names) for component in components)
-    off_plane = np.linalg.norm(steps - path @ components, axis=1)
-    return Trajectory(path, dx, dy, explained, random_walk_explained(len(checkpoints)), off_plane)
+    count = len(checkpoints)
+    gram = np.zeros((count, count))  # inner products of the steps; all but the directions follows from them
+    for _, _, steps in _blocks(checkpoints, names):
+        gram += steps @ steps.T
+    mixture, explained = _principal(gram)  # (T, 2): components = stepsᵀ · mixture
+    path = gram @ mixture  # (T, 2)
+    signs = np.where(path[0] < 0, -1.0, 1.0)  # those of eigenvectors are arbitrary
+    mixture, path = mixture * signs, path * signs
+    both = np.empty((2, sum(final[name].size for name in names)))
+    for start, stop, steps in _blocks(checkpoints, names):
+        both[:, start:stop] = (steps.T @ mixture).T
+    dx, dy = (unflatten(component, final, names) for component in both)
+    off_plane = np.sqrt(np.maximum(np.diag(gram) - (path**2).sum(axis=1), 0))
+    return Trajectory(path, dx, dy, explained, random_walk_explained(count), off_plane)
 
 
-def _principal(steps: Array) -> tuple[Array, Array]:
-    """Return two orthonormal rows (2, P) and the shares of variance along them, for steps (T, P)."""
-    centred = steps - steps.mean(axis=0)
-    # T is small and P large: the T x T matrix of inner products has the same leading directions
-    values, vectors = np.linalg.eigh(centred @ centred.T)
+def _blocks(checkpoints: Sequence[Mapping[str, Array]], names: Sequence[str]) -> Iterator[tuple[int, int, Array]]:
+    """Yield (start, stop, steps from the final network (T, stop - start)), so that all are never in memory at once."""
+    offset = 0
+    for name in names:
+        flat = [state[name].reshape(-1) for state in checkpoints]
+        for start in range(0, flat[-1].size, BLOCK):
+            part = slice(start, start + BLOCK)
+            last = flat[-1][part].astype(np.float64)
+            steps = np.stack([values[part] - last for values in flat])  # (T, B)
+            yield offset + start, offset + start + len(last), steps
+        offset += flat[-1].size
+
+
+def _principal(gram: Array) -> tuple[Array, Array]:
+    """Return how the two principal components are mixed from the steps, (T, 2), and their shares of variance (2,)."""
+    centre = np.eye(len(gram)) - 1 / len(gram)
+    values, vectors = np.linalg.eigh(centre @ gram @ centre)
     values, vectors = np.maximum(values[::-1], 0), vectors[:, ::-1]
     if not values[0] > 0:
         raise ValueError("the checkpoints are all the same or not finite, expected a path: nothing was learned in it")
-    components = (centred.T @ vectors[:, :2]).T  # (2, P)
-    lengths = np.linalg.norm(components, axis=1, keepdims=True)
+    lengths = np.sqrt(values[:2])
     if lengths[1] <= 1e-7 * lengths[0]:  # a straight path: what is left of a second component is rounding
-        components[1], lengths[1] = 0, 1
-    return components / lengths, values[:2] / values.sum()
+        lengths[1] = np.inf
+    return centre @ vectors[:, :2] / lengths, values[:2] / values.sum()
 
 
 def random_walk_explained(points: int) -> Array:

@@ -12,7 +12,7 @@ import numpy as np
 
 from minidl.data import Dataset, batches
 from minidl.graph import Graph, Node
-from minidl.training.evaluation import is_right, sample_losses
+from minidl.training import is_right, sample_losses
 from minidl.types import Array
 
 Values = dict[int, Array]  # of the nodes that something still reads

@@ -90,8 +90,8 @@ class BinaryConnect(Rule):
     def quantized_weights(self) -> Iterator[None]:
         """Put the nearest grid values Q_d(w_r) into the network for a block; nothing may be trained in it."""
         with self._restored():
-            for name in self.quantized:
-                self.quantize(name, stochastic=False)
+            for name, parameter in self.quantized.items():
+                parameter.data = self.quantizer.round_nearest(self.real[name])
             yield
 
     def own_state(self) -> dict[str, Array]:
@@ -123,9 +123,9 @@ class BinaryConnect(Rule):
 
     @contextlib.contextmanager
     def _restored(self) -> Iterator[None]:
-        former = {name: parameter.data for name, parameter in self.quantized.items()}
+        former = {name: parameter.held for name, parameter in self.quantized.items()}
         try:
             yield
         finally:
             for name, parameter in self.quantized.items():
-                parameter.data = former[name]
+                parameter.held = former[name]

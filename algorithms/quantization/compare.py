@@ -91,7 +91,7 @@ def compare_rules(
     ...     return minidl.nn.Sequential(
     ...         minidl.nn.Conv2d(1, 4, 3, stride=2, rng=0), minidl.nn.Flatten(), minidl.nn.Linear(676, 10, rng=1)
     ...     )
-    >>> records = list(compare_rules(build, images, images, epochs=1, rules=("sr", "r")))
+    >>> records = list(compare_rules(build, images, images, epochs=1, rules=("sr", "r"), lr=0.1))
     >>> [(r.rule, r.record.epoch, r.changed > 0) for r in records]
     [('sr', 1, True), ('r', 1, False)]
     """

@@ -120,7 +120,7 @@ class FixedPoint(Format):
 
     Parameters
     ----------
-    word : bits, 2 to 24
+    word : bits, 2 to 16
     fraction : bits behind the point, may be negative or larger than `word`; or an integer for each filter, (O, 1, …)
 
     Examples
@@ -133,8 +133,8 @@ class FixedPoint(Format):
     fraction: int | Array
 
     def __post_init__(self) -> None:
-        if not 2 <= self.word <= 24:
-            raise ValueError(f"FixedPoint got a word of {self.word} bits, expected 2 to 24; for 1 bit use Binary")
+        if not 2 <= self.word <= 16:
+            raise ValueError(f"FixedPoint got a word of {self.word} bits, expected 2 to 16; for 1 bit use Binary")
         if np.max(np.abs(self.fraction)) > 100:
             raise ValueError(f"FixedPoint got a fraction of {self.fraction} bits, expected -100 to 100")
 

@@ -74,8 +74,8 @@ class Format:
 
     @property
     def code_dtype(self) -> type[np.signedinteger[Any]]:
-        """The smallest of int8, int16, int32 that holds every code."""
-        return next(t for t in (np.int8, np.int16, np.int32) if self.highest <= np.iinfo(t).max)
+        """The smaller of int8 and int16 that holds every code."""
+        return np.int8 if self.highest <= 127 else np.int16
 
     def decode(self, codes: Array, dtype: Any = np.float32) -> Array:
         """Return the values of codes."""
@@ -131,7 +131,7 @@ class Format:
         x : float array
         seed, stream, step : with the position of an element they decide its draw, and nothing else does;
             a Generator stands for a fresh seed
-        bits : random bits an element, 1 to 24
+        bits : random bits an element, 1 to 16
 
         Examples
         --------

@@ -58,17 +58,17 @@ def round_stochastic(x: Array, draws: Array, bits: int) -> Array:
 
     Notes
     -----
-    The fraction becomes an integer of r bits, the draw is added, and the carry rounds up.  With q = x - floor(x):
-    E Q(x) = x whenever q has at most r bits, the variance is q(1 - q), and integers stay where they are.
+    x becomes an integer with r bits behind the point, the draw is added, and cutting the bits off leaves the carry.
+    With q = x - floor(x): E Q(x) = x whenever q has at most r bits (else it is off by 2**-(r+1) at most), the variance
+    is q(1 - q), and integers stay where they are.
 
     Examples
     --------
     >>> round_stochastic(np.full(4, 2.25), draws=np.arange(4), bits=2)
     array([2., 2., 2., 3.])
     """
-    whole = np.floor(x)
-    fraction = np.rint((x - whole) * 2.0**bits).astype(np.int64)
-    return np.asarray(whole + ((fraction + draws) >> bits))
+    fixed = np.rint(x * 2.0**bits).astype(np.int64)
+    return np.asarray(((fixed + draws) >> bits).astype(x.dtype))
 
 
 def probability_up(fraction: Array, bits: int, cut: bool = False) -> Array:

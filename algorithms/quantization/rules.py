@@ -5,8 +5,12 @@ With step(g) what the inner optimizer makes of a gradient, and Q_d, Q_s the near
     R    w_b ← Q_d(w_b - step(g(w_b)))   `Rounding`: every step of less than half a grid spacing is lost
     SR   w_b ← Q_s(w_b - step(g(w_b)))   `StochasticRounding`: right on average, but never finer than the grid
 
-Between steps the only copy of a quantized weight is its parameter's own array, which holds grid values as floats for
-the float engine to read: a *simulation* of low-bit storage. BinaryConnect has its own file.
+Between steps a quantized weight is its codes and nothing else (`storage.py`); floats are decoded for the forward and
+backward pass and for the step of the one weight that is being moved.  Rules with memory of their own have their own
+files: `binary_connect.py`, `bop.py`.
+
+One step, in order: the gradient at the quantized weights; rounded itself, if `few_bits.py` is asked to; the step of
+the optimizer, which updates its momentum; the momentum rounded, likewise; the weight rounded last.
 """
 
 from __future__ import annotations
@@ -17,10 +21,11 @@ from typing import TypeAlias
 import numpy as np
 
 from algorithms.quantization.grid import Encoded, Format
+from algorithms.quantization.storage import CodeStore
 from minidl.kernels.random import stream_key
 from minidl.kernels.rounding import BITS
 from minidl.nn import Parameter
-from minidl.nn.module import check_state
+from minidl.nn import check_state
 from minidl.optim import Optimizer
 from minidl.training import TrainingError
 from minidl.types import Array
@@ -97,9 +102,9 @@ class Rule:
         raise NotImplementedError(f"{type(self).__name__} defines no move")
 
     def write(self, name: str, format: Format, encoded: Encoded) -> None:
-        """Set a quantized weight to the values of its new codes."""
+        """Keep a quantized weight's new codes, and nothing else."""
         parameter = self.quantized[name]
-        parameter.data = format.decode(encoded.codes, parameter.dtype.type)
+        parameter.held = CodeStore(format, encoded.codes, parameter.dtype)
         self.saturated[name] = encoded.saturated
 
     # -- state -------------------------------------------------------------------------------------------------
@@ -167,6 +172,7 @@ class Rounding(Rule):
         super().load_state_dict(state)
         for name, format in self.formats.items():
             self.formats[name] = format.with_scale(state[f"scale/{name}"].copy())
+            self.write(name, self.formats[name], self.formats[name].encode(self.quantized[name].data))
 
 
 class StochasticRounding(Rounding):
@@ -176,7 +182,7 @@ class StochasticRounding(Rounding):
     ----------
     seed : with the weight's name, the step and the element it decides a draw, and nothing else does: any number of
         threads and any resumed run draw the same bits
-    bits : random bits a weight, 1 to 24; steps of less than 2**-(bits + 1) of the spacing are lost
+    bits : random bits a weight, 1 to 16; steps of less than 2**-(bits + 1) of the spacing are lost
 
     Examples
     --------
@@ -184,7 +190,7 @@ class StochasticRounding(Rounding):
     >>> from minidl import nn, optim
     >>> conv = nn.Conv2d(1, 2, 3, rng=0)
     >>> StochasticRounding(optim.Adam(conv.named_parameters(), lr=0.01), Binary(), seed=1)  # doctest: +ELLIPSIS
-    StochasticRounding(Adam(lr=0.01, ...), Binary(...), seed=1, bits=24)
+    StochasticRounding(Adam(lr=0.01, ...), Binary(...), seed=1, bits=16)
     """
 
     def __init__(

@@ -73,15 +73,15 @@ class Function:
 
 
 def _check_dtypes(function: Function, inputs: tuple[Tensor, ...]) -> None:
-    dtype = inputs[0].data.dtype
+    dtype = inputs[0].dtype
     if function.floats_only and dtype.kind != "f":
         raise TypeError(
             f"{type(function).__name__.lower()} got {dtype}, expected float32 or float64: use .astype('float32')"
         )
     for x in inputs:
-        if x.data.dtype != dtype:
+        if x.dtype != dtype:
             raise TypeError(
-                f"{type(function).__name__.lower()} got {dtype} and {x.data.dtype}, expected one dtype: "
+                f"{type(function).__name__.lower()} got {dtype} and {x.dtype}, expected one dtype: "
                 f"convert one side with .astype('{dtype}')"
             )
 

@@ -9,7 +9,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from minidl.commands import Output
-from minidl.commands.network import add_network, images, network, out_folder, progress
+from minidl.commands.network import add_network, images, keep, network, out_folder, progress
 from minidl.commands.table import table
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ def run(args: argparse.Namespace) -> Output:
     if args.map:
         said, result["map"] = _map(args, model, dataset)
         text += f"\n\n{said}"
+    keep(out_folder(args, "hessian"), "hessian", result)
     return Output(text, result)
 
 

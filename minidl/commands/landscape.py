@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from minidl.commands import Output
 from minidl.commands.landscape_views import View, between, lines, plane, random, through
-from minidl.commands.network import add_network, images, network, out_folder, parse_axis, parse_time, progress
+from minidl.commands.network import add_network, images, keep, network, out_folder, parse_axis, parse_time, progress
 
 if TYPE_CHECKING:
     from algorithms.landscape.surface import Options
@@ -28,10 +28,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options; those of the original scripts are understood where they mean the same."""
     add_network(parser, images=1000)
     parser.add_argument(
-        "--x", type=parse_axis, metavar="MIN:MAX:N", help="steps along the first direction (default: -1:1:25)"
+        "--x", type=parse_axis, metavar="MIN:MAX:N", help="steps along the first direction, or auto (default: -1 to 1)"
     )
     parser.add_argument(
-        "--y", type=parse_axis, metavar="MIN:MAX:N", help="along the second; without it a line is drawn"
+        "--y", type=parse_axis, metavar="MIN:MAX:N", help="along the second, or auto; without it lines are drawn"
     )
     parser.add_argument("--norm", "--xnorm", choices=NORMS, default="filter", help="(default: %(default)s)")
     parser.add_argument("--move-1d", action="store_true", help="also move biases and batch norm's scale and shift")
@@ -74,11 +74,10 @@ def run(args: argparse.Namespace) -> Output:
     with contextlib.ExitStack() as stack:
         options = _options(args, folder, stack)
         view = View(args, model, dataset, folder, options)
-        if args.third is not None:
-            return through(view)
-        if args.other is not None:
-            return between(view)
-        return plane(view) if args.y is not None else lines(view)
+        make = through if args.third else between if args.other else plane if args.y is not None else lines
+        output = make(view)
+    keep(folder, make.__name__, output.data)
+    return output
 
 
 def _options(args: argparse.Namespace, folder: Path, stack: contextlib.ExitStack) -> Options:
@@ -120,8 +119,7 @@ def _dry_run(args: argparse.Namespace, model: Module, dataset: Dataset) -> Outpu
     from minidl.graph import cost, trace
 
     shape = dataset.images.shape[1:]
-    nodes = len(args.x) if args.x is not None else 401 if args.other else 25 if args.y is not None or args.third else 51
-    nodes *= len(args.y) if args.y is not None else 25 if args.third else 1 if args.other else args.directions
+    nodes = _nodes(args)
     x, labels = next(batches(dataset, args.chunk, seed=0, epoch=0, shuffle=False))
     moving = Slice(model, [random(args, model, 0)], fast=not args.exact, input_shape=shape)
     moving.losses(np.zeros(1), x, labels)  # compiles
@@ -135,3 +133,16 @@ def _dry_run(args: argparse.Namespace, model: Module, dataset: Dataset) -> Outpu
         "a plane of 8n + 1 nodes each way, and --cap, usually take a half to a fourth of it"
     )
     return Output(text, {"nodes": nodes, "images": len(dataset), "macs": macs, "seconds": seconds})
+
+
+def _nodes(args: argparse.Namespace) -> int:
+    """How many points will be measured, at most."""
+
+    def count(given: object, otherwise: int) -> int:
+        return otherwise if given is None or isinstance(given, str) else len(given)  # type: ignore[arg-type]
+
+    if args.third:
+        return 25 * 25
+    if args.other:
+        return count(args.x, 401)
+    return count(args.x, 25) * count(args.y, 25) if args.y is not None else count(args.x, 51) * args.directions

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,8 +54,8 @@ def lines(view: View) -> Output:
     from algorithms.landscape import expected_sharpness
     from algorithms.landscape import lines as measure
 
-    xs = np.linspace(-1, 1, 51) if view.args.x is None else view.args.x
     directions = [random(view.args, view.model, i) for i in range(view.args.directions)]
+    xs = _axis(view, view.args.x, directions, 51)
     found = measure(view.model, view.dataset, directions, xs, **view.options)
     loss, accuracy = (np.stack([getattr(s, name) for s in found]) for name in ("loss", "accuracy"))
     _draw_line(view, "line", xs, loss, accuracy, {})
@@ -86,11 +87,9 @@ def _half_widths(found: list[Surface], data: dict[str, Any]) -> str:
 
 def plane(view: View) -> Output:
     """Draw the plane of two random directions."""
-    import numpy as np
-
-    xs = np.linspace(-1, 1, 25) if view.args.x is None else view.args.x
     dx, dy = (random(view.args, view.model, i) for i in (0, 1))
-    return _draw_plane(view, measure_plane(view, dx, dy, xs, view.args.y))
+    xs, ys = (_axis(view, given, [dx, dy], 25) for given in (view.args.x, view.args.y))
+    return _draw_plane(view, measure_plane(view, dx, dy, xs, ys))
 
 
 def between(view: View) -> Output:
@@ -98,6 +97,8 @@ def between(view: View) -> Output:
     from algorithms.landscape import barrier, interpolate
 
     args = view.args
+    if isinstance(args.x, str):
+        raise ValueError("landscape got --x=auto with --other, expected MIN:MAX:N: the networks lie at 0 and 1")
     a, b = view.model.state_dict(), load_network(args.other).state_dict()
     surface = interpolate(a, b, view.model, view.dataset, args.x, **view.options)
     surface.save(view.folder / "between.npz")
@@ -125,6 +126,20 @@ def through(view: View) -> Output:
     output = _draw_plane(view, measure_plane(view, span.dx, span.dy, *axes_around(span.corners)))
     spots = ", ".join(f"({x:.3g}, {y:.3g})" for x, y in np.round(span.corners, 9))
     return Output(f"the networks lie at {spots}\n{output.text}", {**output.data, "corners": span.corners.tolist()})
+
+
+def _axis(view: View, given: Any, directions: list[Step], nodes: int) -> np.ndarray:
+    """Take what was given, [-1, 1] if nothing was, and for "auto" as much as some images' loss stays below the cap."""
+    import numpy as np
+
+    from algorithms.landscape import reach
+
+    if given is not None and not isinstance(given, str):
+        return np.asarray(given)
+    few: Options = {"bn": view.options["bn"], "fast": view.options["fast"]}
+    some = view.dataset.subset(min(view.options["chunk"], len(view.dataset)))
+    end = 1.0 if given is None else reach(view.model, some, directions, view.args.cap, **few)
+    return np.linspace(-end, end, nodes)
 
 
 def axes_around(points: np.ndarray, nodes: int = 25) -> list[np.ndarray]:
@@ -166,6 +181,7 @@ def _draw_plane(view: View, surface: Surface) -> Output:
     from visual.style import save
 
     assert surface.ys is not None
+    surface = dataclasses.replace(surface, about={**surface.about, **view.about()})
     surface.save(view.folder / "plane.npz")
     scale = shared_scale(surface.loss, cap=view.options["cap"])
     for name, draw in (("contour", draw_contour), ("filled", draw_filled), ("surface", draw_surface)):
@@ -180,8 +196,8 @@ def _draw_plane(view: View, surface: Surface) -> Output:
         f"{surface.about['cosine']:.3f}\nlargest standard error against the centre {error:.2g} nats\n"
         f"{view.folder}/contour.png, filled.png, surface.png"
     )
-    data = {**surface.about, **view.about(), "convex_share": share, "measured_share": measured}
-    data |= {"x": surface.xs.tolist(), "y": surface.ys.tolist(), "loss": plain(surface.loss)}
+    data = {**surface.about, "convex_share": share, "measured_share": measured}
+    data |= {"x": plain(surface.xs), "y": plain(surface.ys), "loss": plain(surface.loss)}
     return Output(text, data)
 
 

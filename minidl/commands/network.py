@@ -64,6 +64,14 @@ def out_folder(args: argparse.Namespace, name: str) -> Path:
     return folder
 
 
+def keep(folder: Path, name: str, data: Any) -> None:
+    """Write the numbers beside the pictures, as JSON."""
+    from minidl.checkpoint import replacing
+
+    with replacing(folder / f"{name}.json") as file:
+        file.write(json.dumps(data, indent=1).encode() + b"\n")
+
+
 def _trained_on(target: Path) -> str:
     folders = [target, target.parent, target.parent.parent]  # a run, a file in it, a file of its trajectory
     for folder in folders:
@@ -100,14 +108,16 @@ def parse_time(text: str) -> float:
 
 
 def parse_axis(text: str) -> Any:
-    """Read 'MIN:MAX:COUNT' as that many evenly spaced numbers, the original's notation."""
+    """Read 'MIN:MAX:COUNT' as that many evenly spaced numbers, the original's notation; 'auto' stays as it is."""
     import numpy as np
 
+    if text == "auto":
+        return text
     try:
         low, high, count = text.split(":")
         axis = np.linspace(float(low), float(high), int(count))
     except ValueError:
-        raise argparse.ArgumentTypeError(f"found {text!r}, expected MIN:MAX:COUNT such as -1:1:25") from None
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected MIN:MAX:COUNT such as -1:1:25, or auto") from None
     if not float(low) < float(high) or int(count) < 2:
         raise argparse.ArgumentTypeError(f"found {text!r}, expected MIN below MAX and a COUNT of at least 2")
     return axis

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from minidl.commands import Output
 from minidl.commands.landscape_views import View, axes_around, measure_plane, plain
-from minidl.commands.network import add_network, images, load_network, out_folder, parse_time, progress
+from minidl.commands.network import add_network, images, keep, load_network, out_folder, parse_time, progress
 from minidl.commands.table import table
 
 if TYPE_CHECKING:
@@ -46,19 +46,21 @@ def run(args: argparse.Namespace) -> Output:
         raise ValueError(
             f"found {len(files)} networks in {args.target}/trajectory, expected at least 3: train with --trajectory"
         )
-    networks = [load_network(file) for file in files]
-    states, dataset, folder = [net.state_dict() for net in networks], images(args), out_folder(args, "trajectory_plane")
+    states, model = [load_network(file).state_dict() for file in files], load_network(files[-1])
+    dataset, folder = images(args), out_folder(args, "trajectory_plane")
     found = trajectory(states, ignore_1d=not args.move_1d)
     how: Options = {"chunk": 250, "bn": args.bn, "fast": True}
-    losses = path_losses(networks[-1], dataset, states, found, **how)
+    losses = path_losses(model, dataset, states, found, **how)
     with progress("trajectory") as tell:
         options: Options = {**how, "cap": args.cap, "file": folder / "plane.scan.npz", "budget": args.time_budget}
         options["progress"] = lambda known: tell(known.done)
-        view = View(args, networks[-1], dataset, folder, options)
+        view = View(args, model, dataset, folder, options)
         surface = measure_plane(view, found.dx, found.dy, *axes_around(found.path, args.nodes))
     surface.save(folder / "plane.npz")
     _draw(args, folder, found, surface, losses)
-    return _say(view, found, losses)
+    output = _say(view, found, losses)
+    keep(folder, "trajectory", output.data)
+    return output
 
 
 def _draw(args: argparse.Namespace, folder: Path, found: Trajectory, surface: Surface, losses: PathLosses) -> None:

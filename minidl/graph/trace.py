@@ -70,7 +70,8 @@ class _Tracer:
         self.nodes: list[Node] = []
         self.computed: WeakKeyDictionary[Tensor, int] = WeakKeyDictionary()  # weak, so that activations can go
         self.known: dict[int, int] = {}  # id of an array that a node holds -> the node
-        self.names = {id(p.data): ("parameter", name) for name, p in model.named_parameters()}
+        self.weights = {name: p.data for name, p in model.named_parameters()}  # held, so that their ids stay theirs
+        self.names = {id(array): ("parameter", name) for name, array in self.weights.items()}
         self.names |= {id(buffer): ("buffer", name) for name, buffer in model.named_buffers()}
 
     def add_input(self, x: Tensor) -> None:

@@ -25,7 +25,7 @@ from .random import draws16
 
 Array = NDArray[Any]
 
-GRAIN = 1 << 17  # elements in a range; a multiple of 8, so that no two ranges share a byte of packed bits
+GRAIN = 1 << 17  # elements in a range; a multiple of 16, so that no two ranges share a word of draws or a byte of bits
 BITS = 16  # random bits an element: two draws a word; beside codes of 16 bits they fill an int32
 
 

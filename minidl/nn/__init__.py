@@ -20,10 +20,10 @@ from minidl.nn.layers import (
     Sigmoid,
     Tanh,
 )
-from minidl.nn.module import Module, Parameter
+from minidl.nn.module import Module, Parameter, check_state
 
 __all__ = [
     "AvgPool2d", "BatchNorm1d", "BatchNorm2d", "Conv2d", "DepthwiseConv2d", "Dropout", "Flatten", "GlobalAvgPool2d",
     "HardTanh", "LeakyReLU", "Linear", "MaxPool2d", "Module", "Parameter", "ReLU", "Sequential", "Sigmoid", "Tanh",
-    "init", "models", "ops",
+    "check_state", "init", "models", "ops",
 ]  # fmt: skip

@@ -9,18 +9,37 @@ its attributes, `saving.py` can write it to a file and build it again without ru
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from minidl.tensor import Tensor
-from minidl.types import Array
+from minidl.types import Array, Shape
 
 M = TypeVar("M", bound="Module")
 
 
+class Store(Protocol):
+    """Keeps the numbers of a Parameter in another form, such as codes of few bits."""
+
+    @property
+    def shape(self) -> Shape: ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+
+    def read(self) -> Array:
+        """Return the numbers as a read-only array, which the store itself does not keep."""
+
+
 class Parameter(Tensor):
     """A leaf Tensor that training changes.
+
+    Attributes
+    ----------
+    held : ndarray or Store
+        What is kept in memory.  Setting a Store lets `data` be decoded whenever it is read; setting `data` replaces
+        the Store by that array.
 
     Examples
     --------
@@ -28,10 +47,36 @@ class Parameter(Tensor):
     True
     """
 
-    __slots__ = ()
+    __slots__ = ("held",)
+
+    held: Array | Store
 
     def __init__(self, array: Any, requires_grad: bool = True) -> None:
         super().__init__(array, requires_grad)
+
+    @property
+    def data(self) -> Array:
+        """The numbers: the array that is held, or one that is decoded for whoever asks."""
+        return self.held if isinstance(self.held, np.ndarray) else self.held.read()
+
+    @data.setter
+    def data(self, array: Array) -> None:
+        self.held = array
+
+    @property
+    def shape(self) -> Shape:
+        return self.held.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.held.dtype
+
+    def assign(self, array: Array) -> None:
+        """Copy numbers in: into the array that is held, or in place of a Store."""
+        if isinstance(self.held, np.ndarray):
+            self.held[...] = array
+        else:
+            self.held = np.array(array)
 
 
 class Module:
@@ -119,17 +164,20 @@ class Module:
         ValueError
             Naming what is missing, unexpected or of another shape; nothing is changed then.
         """
-        own = {name: _array(value) for name, value in _walk(self) if not isinstance(value, Module)}
+        own = {name: value for name, value in _walk(self) if not isinstance(value, Module)}
         check_state(own, state)
-        for name, array in own.items():
-            array[...] = state[name]
+        for name, value in own.items():
+            if isinstance(value, Parameter):
+                value.assign(state[name])
+            else:
+                value[...] = state[name]
 
     def __repr__(self) -> str:
         parts = [f"{name}={value}" for name, value in vars(self).items() if isinstance(value, (int, float, str, tuple))]
         return f"{type(self).__name__}({', '.join(part for part in parts if not part.startswith('training='))})"
 
 
-def check_state(own: Mapping[str, Array], state: Mapping[str, Array]) -> None:
+def check_state(own: Mapping[str, Parameter | Array], state: Mapping[str, Array]) -> None:
     """Raise one clear sentence unless `state` fits `own` in names, shapes and dtypes."""
     missing, unexpected = [n for n in own if n not in state], [n for n in state if n not in own]
     if missing or unexpected:

@@ -11,8 +11,8 @@ from algorithms.landscape import Surface, Trajectory, line, plane, random_direct
 from minidl import load
 from minidl.data import Dataset
 from minidl.nn import Module
-from minidl.nn.models import resnet
-from minidl.nn.models.resnet import Shortcut
+
+from minidl.nn.models import Shortcut, resnet
 from minidl.types import Array
 
 NETS: dict[str, Shortcut] = {"with shortcuts": "A", "without shortcuts": None}

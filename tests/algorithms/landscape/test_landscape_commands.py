@@ -53,6 +53,8 @@ def test_plane_is_measured_drawn_and_kept(run, tmp_path, capsys):
     assert said["loss"][1][2] == evaluate(minidl.load(run / "checkpoint.npz"), data, 250).loss
     kept = Surface.load(tmp_path / "out" / "plane.npz")
     np.testing.assert_array_equal(kept.loss, said["loss"])
+    assert kept.about["seed"] == 0 and kept.about["norm"] == "filter"
+    assert json.loads((tmp_path / "out" / "plane.json").read_text()) == said
     assert answer(capsys, *args) == said  # from the file
 
 
@@ -68,6 +70,14 @@ def test_lines_come_with_sharpness_and_width(run, tmp_path, capsys):
     assert np.shape(said["loss"]) == (3, 9) and (tmp_path / "line.png").exists()
     assert said["sharpness"]["low"] < said["sharpness"]["mean"] < said["sharpness"]["high"]
     assert len(said["half_width"]) == 3
+
+
+def test_auto_reaches_as_far_as_the_cap(run, tmp_path, capsys):
+    args = "landscape", run, "--images", 50, "--cap", 5, "--out", tmp_path
+    said = answer(capsys, *args, "--x", "auto", "--directions", 2)
+    ends = [losses[i] for losses in said["loss"] for i in (0, -1)]
+    assert said["x"][0] == -said["x"][-1] and 5 <= np.mean(ends) < 6
+    assert "--x=auto with --other" in mistake(capsys, *args, "--x", "auto", "--other", run)
 
 
 def test_line_to_another_network_has_both_at_its_ends(run, tmp_path, capsys):

@@ -17,6 +17,7 @@ from algorithms.landscape import (
     lines,
     path_losses,
     random_direction,
+    reach,
     trajectory,
 )
 from minidl.training import evaluate
@@ -133,3 +134,19 @@ def test_true_and_in_plane_losses_differ_by_what_the_plane_leaves_out(seed):
 
 def mlp_like():
     return in_float64(mlp(7, bias=False))
+
+
+@given(seeds, st.floats(1.5, 20))
+def test_reach_is_where_the_loss_first_comes_to_the_target(seed, target):
+    net, data = mlp(seed), images(seed)
+    directions = [random_direction(net, seed + i) for i in range(2)]
+    step = reach(net, data, directions, target)
+
+    def mean_loss(s):
+        return np.mean([line(net, data, d, [-s, s]).loss for d in directions])
+
+    assert 2**-6 <= step <= 2**5
+    if step < 2**5:
+        assert mean_loss(step) >= target
+    if step > 2**-5:
+        assert mean_loss(step / 2 ** (1 / 32)) < target

@@ -182,6 +182,7 @@ def test_a_file_of_something_else_is_refused_and_kept(tmp_path):
         lambda: scan(model, images(1), points(), directions, chunk=8, file=file),
         lambda: scan(model, data, points(), directions, chunk=9, file=file),
         lambda: scan(model, data, points(), directions, chunk=8, file=file, bn="batch"),
+        lambda: scan(model, data, points(), directions, chunk=8, file=file, calibration=images(2)),
     ):
         with pytest.raises(ValueError, match="is of a scan with another"):
             change()

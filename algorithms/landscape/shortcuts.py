@@ -10,10 +10,11 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from minidl import Tensor
+from minidl import Tensor, ops
 from minidl.graph import Graph, Node, trace
 from minidl.nn import BatchNorm1d, BatchNorm2d, Conv2d, DepthwiseConv2d, Linear, Module, Parameter
 from minidl.types import Array, Shape
@@ -32,7 +33,7 @@ class Folded:
 
     def prepare(self) -> None:
         """Make the batch norm pass its input on, and give the layer a bias for the shift."""
-        self.norm.forward = _same  # type: ignore[method-assign]
+        self.norm.forward = partial(_without_norm, self.norm.relu)  # type: ignore[method-assign]
         self.layer.bias = Parameter(np.zeros_like(self.norm.bias.data))
 
     def apply(self) -> None:
@@ -122,5 +123,7 @@ def _reads_images(graph: Graph, node: Node) -> bool:
     return source.op == "input" or (source.op == "Reshape" and graph[source.inputs[0]].op == "input")
 
 
-def _same(x: Tensor) -> Tensor:
-    return x
+def _without_norm(relu: bool, x: Tensor, residual: Tensor | None = None) -> Tensor:
+    """What is left of a batch norm that the layer before does: the addition and the ReLU that ride on it."""
+    y = x if residual is None else x + residual
+    return ops.relu(y) if relu else y

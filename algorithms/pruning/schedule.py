@@ -15,8 +15,7 @@ from minidl import no_grad
 from minidl.data import Dataset, batches
 from minidl.graph import cost, trace
 from minidl.nn import BatchNorm1d, BatchNorm2d, Module
-from minidl.training import evaluating
-from minidl.training import as_input
+from minidl.training import as_input, evaluating
 from minidl.types import Shape
 
 Retrain = Callable[[Module], None]

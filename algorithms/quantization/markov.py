@@ -128,6 +128,32 @@ def spectral_gap(matrix: Array) -> float:
     return float(1 - np.sort(np.abs(np.linalg.eigvals(matrix)))[-2])
 
 
+def mixing_time(matrix: Array, epsilon: float = 0.25) -> int:
+    """Return the smallest number of steps after which, from any start, the law is within ε of the stationary one.
+
+    The distance is that of the paper's section 4.4: the largest difference of the probability of any set of states.
+
+    Examples
+    --------
+    >>> mixing_time(np.array([[0.9, 0.1], [0.3, 0.7]]), epsilon=0.01)
+    9
+    """
+    law = stationary_law(matrix)
+    powers = [np.asarray(matrix, float)]  # T^(2^k), until one has mixed
+    while _distance(powers[-1], law) > epsilon:
+        powers.append(powers[-1] @ powers[-1])
+    steps, so_far = 0, np.eye(len(law))
+    for k in reversed(range(len(powers) - 1)):  # the largest number of steps that has not mixed
+        further = so_far @ powers[k]
+        if _distance(further, law) > epsilon:
+            steps, so_far = steps + 2**k, further
+    return steps + 1
+
+
+def _distance(matrix: Array, law: Array) -> float:
+    return float(np.abs(matrix - law).sum(axis=1).max() / 2)
+
+
 def _check(sigma: float, **above_zero: float) -> None:
     for name, value in {"sigma": sigma, **above_zero}.items():
         if not value > 0:

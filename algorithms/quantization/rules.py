@@ -24,8 +24,7 @@ from algorithms.quantization.grid import Encoded, Format
 from algorithms.quantization.storage import CodeStore
 from minidl.kernels.random import stream_key
 from minidl.kernels.rounding import BITS
-from minidl.nn import Parameter
-from minidl.nn import check_state
+from minidl.nn import Parameter, check_state
 from minidl.optim import Optimizer
 from minidl.training import TrainingError
 from minidl.types import Array

@@ -181,8 +181,8 @@ def _draw_plane(view: View, surface: Surface) -> Output:
     from visual.style import save
 
     assert surface.ys is not None
-    surface = dataclasses.replace(surface, about={**surface.about, **view.about()})
-    surface.save(view.folder / "plane.npz")
+    about = {**surface.about, **view.about()}
+    dataclasses.replace(surface, about=about).save(view.folder / "plane.npz")
     scale = shared_scale(surface.loss, cap=view.options["cap"])
     for name, draw in (("contour", draw_contour), ("filled", draw_filled), ("surface", draw_surface)):
         ax = draw(surface.xs, surface.ys, surface.loss, scale=scale)
@@ -196,7 +196,7 @@ def _draw_plane(view: View, surface: Surface) -> Output:
         f"{surface.about['cosine']:.3f}\nlargest standard error against the centre {error:.2g} nats\n"
         f"{view.folder}/contour.png, filled.png, surface.png"
     )
-    data = {**surface.about, "convex_share": share, "measured_share": measured}
+    data = {**about, "convex_share": share, "measured_share": measured}
     data |= {"x": plain(surface.xs), "y": plain(surface.ys), "loss": plain(surface.loss)}
     return Output(text, data)
 

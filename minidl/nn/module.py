@@ -96,11 +96,11 @@ class Module:
 
     training = True
 
-    def forward(self, *args: Any) -> Tensor:
+    def forward(self, *args: Any, **options: Any) -> Tensor:
         raise NotImplementedError(f"{type(self).__name__} defines no forward")
 
-    def __call__(self, *args: Any) -> Tensor:
-        return self.forward(*args)
+    def __call__(self, *args: Any, **options: Any) -> Tensor:
+        return self.forward(*args, **options)
 
     # -- what is inside ----------------------------------------------------------------------------------------
 

@@ -2,35 +2,44 @@
 
     y = weight · x̂ + bias,   x̂ = (x - mean) / sqrt(var + eps)      (Ioffe and Szegedy, 2015)
 
-In training, mean and var come from the batch and so depend on x; in evaluation they are stored constants.
-The backward pass is a fused kernel; where it must itself be differentiated, the same formula in differentiable operations.
+In training, mean and var come from the batch and so depend on x; in evaluation they are stored constants.  An addition
+and a ReLU that follow can ride along, which saves passes over memory and changes no number.  The backward pass is a
+fused kernel; where it must itself be differentiated, the same formula in differentiable operations.
 """
 
 from __future__ import annotations
 
 from minidl.autograd.function import Function, is_grad_enabled
 from minidl.kernels import norm as kernel
+from minidl.ops.activation import Gate
+from minidl.ops.activation import relu as relu_
 from minidl.tensor import Tensor, as_tensor
 from minidl.types import Array
 
 
-class BatchNorm(Function):  # (..., C), (C,), (C,) -> (..., C), with the batch's statistics
-    def __init__(self, eps: float) -> None:
-        self.eps = eps
+class BatchNorm(Function):  # x (..., C), weight (C,), bias (C,)[, residual (..., C)] -> y (..., C)
+    def __init__(self, eps: float, relu: bool) -> None:
+        self.eps, self.relu = eps, relu
 
-    def forward(self, x: Array, weight: Array, bias: Array) -> Array:
-        y, self.mean, self.var = kernel.batch_norm(x, weight, bias, self.eps)
-        return y
+    def forward(self, x: Array, weight: Array, bias: Array, *residual: Array) -> Array:
+        added = residual[0] if residual else None
+        self.y, self.mean, self.var = kernel.batch_norm(x, weight, bias, self.eps, added, self.relu)
+        return self.y
 
     def backward(self, grad_y: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight, _ = self.inputs
+        x, weight, bias, *residual = self.inputs
+        gate_from_x = self.relu and not residual and not is_grad_enabled()  # the kernel knows y's sign from x
+        if self.relu and not gate_from_x:
+            grad_y = Gate(self.y)(grad_y)
         if is_grad_enabled():
-            return _differentiable_backward(x, weight, grad_y, self.eps)
-        grads = kernel.batch_norm_backward(grad_y.data, x.data, weight.data, self.mean, self.var, self.eps)
-        return tuple(Tensor.wrap(grad) for grad in grads)
+            return (*_differentiable_backward(x, weight, grad_y, self.eps), *[grad_y for _ in residual])
+        grads = kernel.batch_norm_backward(
+            grad_y.data, x.data, weight.data, self.mean, self.var, self.eps, bias.data if gate_from_x else None
+        )
+        return (*[Tensor.wrap(grad) for grad in grads], *[grad_y for _ in residual])
 
 
-def _differentiable_backward(x: Tensor, weight: Tensor, grad_y: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
+def _differentiable_backward(x: Tensor, weight: Tensor, grad_y: Tensor, eps: float) -> tuple[Tensor, ...]:
     """With M elements per channel: grad_x = weight/σ · (grad_y - Σgrad_y/M - x̂ Σ(grad_y·x̂)/M)."""
     axes = tuple(range(x.ndim - 1))
     per_channel = weight.size / x.size  # 1/M
@@ -73,6 +82,8 @@ def batch_norm(
     training: bool = False,
     momentum: float = 0.1,
     eps: float = 1e-5,
+    residual: Tensor | None = None,
+    relu: bool = False,
 ) -> Tensor:
     """Normalize every channel (the last axis) over all other axes.
 
@@ -84,6 +95,10 @@ def batch_norm(
         (None: nothing is kept); in evaluation they are what x is normalized with.
     weight, bias : (C,)
         Scale and shift.
+    residual : of the shape of x, optional
+        Added to the result: the shortcut of a residual block.
+    relu : bool
+        Take max(·, 0) at the end.
 
     Returns
     -------
@@ -95,17 +110,21 @@ def batch_norm(
             f"batch_norm got x {x.shape}, weight {weight.shape}, bias {bias.shape}, expected (N, ..., C), (C,), (C,): "
             "is the layer made for another number of channels?"
         )
+    if residual is not None and residual.shape != x.shape:
+        raise ValueError(f"batch_norm got x {x.shape} and residual {residual.shape}, expected equal shapes")
     if not training:
         if running_mean is None or running_var is None:
             raise ValueError("batch_norm got no running statistics, expected them outside training: pass training=True")
         kept = [s.copy() if is_grad_enabled() else s for s in (running_mean, running_var)]
         statistics = [Tensor.wrap(s) for s in kept]  # copies, since training may move them before backward reads them
-        return BatchNormInference(eps)(x, weight, bias, *statistics)
+        y = BatchNormInference(eps)(x, weight, bias, *statistics)  # plain operations, which a traced graph can read
+        y = y if residual is None else y + residual
+        return relu_(y) if relu else y
     count = x.size // x.shape[-1]
     if count < 2:
-        raise ValueError(f"batch_norm got one value per channel (x {x.shape}), expected two or more to take a variance of")
-    norm = BatchNorm(eps)
-    y = norm(x, weight, bias)
+        raise ValueError(f"batch_norm got one value per channel (x {x.shape}), expected two or more for a variance")
+    norm = BatchNorm(eps, relu)
+    y = norm(x, weight, bias) if residual is None else norm(x, weight, bias, residual)
     if running_mean is not None and running_var is not None:
         running_mean += momentum * (norm.mean - running_mean)
         running_var += momentum * (norm.var * (count / (count - 1)) - running_var)

@@ -1,4 +1,4 @@
-"""Timing that can be trusted: the candidates take turns, so that a slow moment of the machine hits all of them alike."""
+"""Timing that can be trusted: the candidates take turns, so that a slow moment of the machine hits all alike."""
 
 from __future__ import annotations
 

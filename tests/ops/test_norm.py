@@ -151,3 +151,53 @@ def test_refusals(x, channels, training, message):
     ones = np.ones(channels, np.float32)
     with pytest.raises(ValueError, match=message):
         ops.batch_norm(np.ones(x, np.float32), None, None, ones, ones, training=training)
+
+
+# -- a ReLU and a residual that ride along -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("with_residual", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@given(seed=st.integers(0, 2**32 - 1), channels=st.integers(1, 20))
+def test_fused_is_the_separate_operations(with_residual, dtype, seed, channels):
+    rng = np.random.default_rng(seed)
+    shape = (3, 4, 2, channels)
+    arrays = [rng.standard_normal(s).astype(dtype) for s in (shape, (channels,), (channels,), shape)]
+    grad_y = rng.standard_normal(shape).astype(dtype)
+
+    def run(fused):
+        x, weight, bias, residual = leaves = [minidl.Tensor(a, requires_grad=True) for a in arrays]
+        added = residual if with_residual else None
+        if fused:
+            y = ops.batch_norm(x, None, None, weight, bias, training=True, residual=added, relu=True)
+        else:
+            y = ops.batch_norm(x, None, None, weight, bias, training=True)
+            y = ops.relu(y + residual if with_residual else y)
+        y.backward(grad_y)
+        return [y.numpy()] + [leaf.grad.numpy() for leaf in leaves if leaf.grad is not None]
+
+    for got, want in zip(run(True), run(False), strict=True):
+        # the same formula in the same order: what differs is only whether the compiler fuses a product and a sum
+        np.testing.assert_allclose(got, want, rtol=1e-5, atol=64 * np.finfo(dtype).eps * (1 + np.abs(want).max()))
+
+
+@pytest.mark.parametrize("with_residual", [False, True])
+@given(seed=st.integers(0, 2**32 - 1))
+def test_fused_is_differentiable_twice(with_residual, seed):
+    rng = np.random.default_rng(seed)
+    inputs = [minidl.Tensor(rng.standard_normal(s), requires_grad=True) for s in ((4, 3), (3,), (3,), (4, 3))]
+
+    def fused(x, weight, bias, residual):
+        added = residual if with_residual else None
+        return ops.batch_norm(x, None, None, weight, bias, training=True, residual=added, relu=True)
+
+    before_relu = ops.batch_norm(*inputs[:1], None, None, *inputs[1:3], training=True).numpy()
+    before_relu = before_relu + inputs[3].numpy() * with_residual
+    hypothesis.assume(np.abs(before_relu).min() > 1e-3)  # away from the kink
+    assert minidl.gradcheck(fused, inputs if with_residual else [*inputs[:3], inputs[3].detach()], order=2)
+
+
+def test_a_residual_of_another_shape_is_refused():
+    x, ones = minidl.Tensor(np.zeros((4, 3), np.float32)), np.ones(3, np.float32)
+    with pytest.raises(ValueError, match=r"x \(4, 3\) and residual \(1, 3\), expected equal shapes"):
+        ops.batch_norm(x, None, None, ones, ones, training=True, residual=minidl.Tensor(np.zeros((1, 3), np.float32)))

@@ -11,7 +11,6 @@ from algorithms.landscape import Surface, Trajectory, line, plane, random_direct
 from minidl import load
 from minidl.data import Dataset
 from minidl.nn import Module
-
 from minidl.nn.models import Shortcut, resnet
 from minidl.types import Array
 

@@ -16,14 +16,14 @@ class DenseLayer(Module):
     """A 1x1 and a 3x3 convolution, normalized first; their `growth` new channels are put behind the old ones."""
 
     def __init__(self, in_channels: int, growth: int, rng: Rng) -> None:
-        self.bn1 = BatchNorm2d(in_channels)
+        self.bn1 = BatchNorm2d(in_channels, relu=True)
         self.conv1 = Conv2d(in_channels, 4 * growth, 1, bias=False, rng=rng)
-        self.bn2 = BatchNorm2d(4 * growth)
+        self.bn2 = BatchNorm2d(4 * growth, relu=True)
         self.conv2 = Conv2d(4 * growth, growth, 3, padding=1, bias=False, rng=rng)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.conv1(ops.relu(self.bn1(x)))
-        y = self.conv2(ops.relu(self.bn2(y)))
+        y = self.conv1(self.bn1(x))
+        y = self.conv2(self.bn2(y))
         return ops.concatenate([x, y])  # (N, H, W, C + growth)
 
 
@@ -31,11 +31,11 @@ class Transition(Module):
     """Between blocks: half the channels, half the height and width."""
 
     def __init__(self, in_channels: int, rng: Rng) -> None:
-        self.bn = BatchNorm2d(in_channels)
+        self.bn = BatchNorm2d(in_channels, relu=True)
         self.conv = Conv2d(in_channels, in_channels // 2, 1, bias=False, rng=rng)
 
     def forward(self, x: Tensor) -> Tensor:
-        return ops.avg_pool2d(self.conv(ops.relu(self.bn(x))), 2)  # (N, H/2, W/2, C/2)
+        return ops.avg_pool2d(self.conv(self.bn(x)), 2)  # (N, H/2, W/2, C/2)
 
 
 class DenseNet(Module):
@@ -51,7 +51,7 @@ class DenseNet(Module):
             if block < len(blocks) - 1:
                 self.stages[-1].append(Transition(channels, rng))
                 channels //= 2
-        self.bn = BatchNorm2d(channels)
+        self.bn = BatchNorm2d(channels, relu=True)
         self.linear = Linear(channels, num_classes, rng=rng)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -59,7 +59,7 @@ class DenseNet(Module):
         for stage in self.stages:
             for part in stage:
                 x = part(x)
-        return self.linear(ops.global_avg_pool2d(ops.relu(self.bn(x))))
+        return self.linear(ops.global_avg_pool2d(self.bn(x)))
 
 
 def densenet121(num_classes: int = 10, in_channels: int = 3, growth: int = 32, rng: Rng = None) -> DenseNet:

@@ -22,13 +22,12 @@ class Separable(Module):
 
     def __init__(self, in_channels: int, channels: int, stride: int, rng: Rng) -> None:
         self.depthwise = DepthwiseConv2d(in_channels, 3, stride, padding=1, bias=False, rng=rng)
-        self.bn1 = BatchNorm2d(in_channels)
+        self.bn1 = BatchNorm2d(in_channels, relu=True)
         self.pointwise = Conv2d(in_channels, channels, 1, bias=False, rng=rng)
-        self.bn2 = BatchNorm2d(channels)
+        self.bn2 = BatchNorm2d(channels, relu=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = ops.relu(self.bn1(self.depthwise(x)))
-        return ops.relu(self.bn2(self.pointwise(x)))
+        return self.bn2(self.pointwise(self.bn1(self.depthwise(x))))
 
 
 class TinyMobile(Module):
@@ -36,14 +35,14 @@ class TinyMobile(Module):
 
     def __init__(self, widths: Sequence[int], num_classes: int, in_channels: int, rng: Rng) -> None:
         self.conv1 = Conv2d(in_channels, widths[0], 3, stride=2, padding=1, bias=False, rng=rng)
-        self.bn1 = BatchNorm2d(widths[0])
+        self.bn1 = BatchNorm2d(widths[0], relu=True)
         self.blocks = [
             Separable(before, after, 1 if before == after else 2, rng) for before, after in itertools.pairwise(widths)
         ]
         self.linear = Linear(widths[-1], num_classes, rng=rng)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = ops.relu(self.bn1(self.conv1(x)))
+        x = self.bn1(self.conv1(x))
         for block in self.blocks:
             x = block(x)
         return self.linear(ops.global_avg_pool2d(x))

@@ -21,10 +21,10 @@ Shortcut = Literal["A", "B"] | None
 
 
 class Identity(Module):
-    """The shortcut of a block that keeps its input's shape: y + x."""
+    """The shortcut of a block that keeps its input's shape: x itself."""
 
-    def forward(self, y: Tensor, x: Tensor) -> Tensor:
-        return y + x
+    def forward(self, x: Tensor, channels: int) -> Tensor:
+        return x
 
 
 class ZeroPad(Module):
@@ -33,10 +33,9 @@ class ZeroPad(Module):
     def __init__(self, stride: Pair) -> None:
         self.stride = stride
 
-    def forward(self, y: Tensor, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, channels: int) -> Tensor:
         x = x[:, :: self.stride[0], :: self.stride[1]]  # (N, OH, OW, C)
-        missing = y.shape[-1] - x.shape[-1]
-        return y + ops.pad(x, ((0, 0), (0, 0), (0, 0), (0, missing)))  # (N, OH, OW, O)
+        return ops.pad(x, ((0, 0), (0, 0), (0, 0), (0, channels - x.shape[-1])))  # (N, OH, OW, O)
 
 
 class Projection(Module):
@@ -46,8 +45,8 @@ class Projection(Module):
         self.conv = Conv2d(in_channels, channels, 1, stride, bias=False, rng=rng)
         self.bn = BatchNorm2d(channels)
 
-    def forward(self, y: Tensor, x: Tensor) -> Tensor:
-        return y + self.bn(self.conv(x))
+    def forward(self, x: Tensor, channels: int) -> Tensor:
+        return self.bn(self.conv(x))
 
 
 class BasicBlock(Module):
@@ -55,9 +54,9 @@ class BasicBlock(Module):
 
     def __init__(self, in_channels: int, channels: int, stride: int, shortcut: Shortcut, rng: Rng) -> None:
         self.conv1 = Conv2d(in_channels, channels, 3, stride, padding=1, bias=False, rng=rng)
-        self.bn1 = BatchNorm2d(channels)
+        self.bn1 = BatchNorm2d(channels, relu=True)
         self.conv2 = Conv2d(channels, channels, 3, padding=1, bias=False, rng=rng)
-        self.bn2 = BatchNorm2d(channels)
+        self.bn2 = BatchNorm2d(channels, relu=True)
         self.shortcut: Module | None = None
         if shortcut is None:
             return
@@ -69,9 +68,10 @@ class BasicBlock(Module):
             self.shortcut = Projection(in_channels, channels, self.conv1.stride, rng)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = ops.relu(self.bn1(self.conv1(x)))
-        y = self.bn2(self.conv2(y))
-        return ops.relu(y if self.shortcut is None else self.shortcut(y, x))
+        y = self.conv2(self.bn1(self.conv1(x)))
+        if self.shortcut is None:
+            return self.bn2(y)
+        return self.bn2(y, self.shortcut(x, channels=y.shape[-1]))  # adds the shortcut before its ReLU
 
 
 class ResNet(Module):
@@ -90,7 +90,7 @@ class ResNet(Module):
         if shortcut not in ("A", "B", None):
             raise ValueError(f'found shortcut={shortcut!r}, expected "A" (zero-padded), "B" (projected) or None')
         self.conv1 = conv1
-        self.bn1 = BatchNorm2d(conv1.weight.shape[0])
+        self.bn1 = BatchNorm2d(conv1.weight.shape[0], relu=True)
         self.pool = pool
         self.stages: list[list[BasicBlock]] = []
         channels = conv1.weight.shape[0]
@@ -103,7 +103,7 @@ class ResNet(Module):
         self.linear = Linear(channels, num_classes, rng=rng)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = ops.relu(self.bn1(self.conv1(x)))
+        x = self.bn1(self.conv1(x))
         if self.pool is not None:
             x = self.pool(x)
         for stage in self.stages:

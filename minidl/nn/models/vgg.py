@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from minidl.nn.layers import BatchNorm1d, BatchNorm2d, Conv2d, Flatten, Linear, MaxPool2d, ReLU
+from minidl.nn.layers import BatchNorm1d, BatchNorm2d, Conv2d, Flatten, Linear, MaxPool2d
 from minidl.nn.models.chain import Chain
 from minidl.nn.module import Module
 from minidl.ops.conv import Pair, pair
@@ -95,7 +95,7 @@ def _vgg(
             layers[f"conv{index}"] = Conv2d(channels, out_channels, 3, padding=1, bias=conv_bias, rng=rng)
             if pool_first and position == len(filters):
                 layers |= pool
-            layers |= {f"bn{index}": BatchNorm2d(out_channels), f"relu{index}": ReLU()}
+            layers[f"bn{index}"] = BatchNorm2d(out_channels, relu=True)
             channels = out_channels
         layers |= pool  # a name that is there already keeps its place
     layers["flatten"] = Flatten()
@@ -103,7 +103,7 @@ def _vgg(
     for position, out_features in enumerate(hidden, start=1):
         index += 1
         layers[f"linear{position}"] = Linear(features, out_features, rng=rng)
-        layers |= {f"bn{index}": BatchNorm1d(out_features), f"relu{index}": ReLU()}
+        layers[f"bn{index}"] = BatchNorm1d(out_features, relu=True)
         features = out_features
     layers[f"linear{len(hidden) + 1}"] = Linear(features, num_classes, rng=rng)
     return Chain(layers)

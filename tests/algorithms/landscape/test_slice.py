@@ -143,3 +143,14 @@ def test_mistakes_are_named():
         line(net, data, random_direction(net, 0), ALPHAS, bn="train")
     with pytest.raises(ValueError, match="direction 0 moves nothing"):
         line(net, data, between(net.state_dict(), net.state_dict()), ALPHAS)
+
+
+@pytest.mark.parametrize("shortcut", ["A", "B", None])
+def test_fast_keeps_the_relu_and_the_residual_that_a_batch_norm_adds(shortcut):
+    net = in_float64(nn.models.resnet(8, num_classes=3, shortcut=shortcut, width=0.25, in_channels=2, rng=0))
+    data = images(side=8)
+    directions = [random_direction(net, i) for i in (0, 1)]
+    plain, fast = (plane(net, data, *directions, [-1, 0, 1], [0, 1], fast=f).loss for f in (False, True))
+    np.testing.assert_allclose(fast, plain, rtol=1e-9)
+    slice_ = Slice(net, directions, fast=True, input_shape=(8, 8, 2))
+    assert len(slice_.folds) == len(slice_.norms)

@@ -6,7 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from algorithms.quantization import FixedPoint
-from algorithms.quantization.markov import limit_law, mean_excess, spectral_gap, stationary_law, transition_matrix
+from algorithms.quantization.markov import (
+    limit_law,
+    mean_excess,
+    mixing_time,
+    spectral_gap,
+    stationary_law,
+    transition_matrix,
+)
 from algorithms.quantization.toy import SIGMA, SPACING, make_grid, slope
 
 seeds = st.integers(0, 2**32 - 1)
@@ -84,6 +91,26 @@ def test_the_spectral_gap_is_proportional_to_the_rate():
     m = slope(make_grid())
     gaps = [spectral_gap(transition_matrix(m, SIGMA, rate, SPACING)) for rate in (1e-2, 1e-3, 1e-4)]
     np.testing.assert_allclose(np.divide(gaps[:-1], gaps[1:]), 10, rtol=1e-6)
+
+
+@given(seeds, st.sampled_from([0.3, 0.1, 0.02]))
+def test_the_mixing_time_is_the_first_moment_that_has_mixed(seed, epsilon):
+    """Against laws stepped forward one by one."""
+    matrix = np.random.default_rng(seed).random((5, 5)) ** 4
+    matrix = 0.9 * np.eye(5) + 0.1 * matrix / matrix.sum(axis=1, keepdims=True)
+    law, stepped, steps = stationary_law(matrix), np.eye(5), 0
+    while np.abs(stepped - law).sum(axis=1).max() / 2 > epsilon:
+        stepped, steps = stepped @ matrix, steps + 1
+    assert mixing_time(matrix, epsilon) == max(steps, 1)
+
+
+def test_the_mixing_time_grows_as_one_over_the_rate():
+    """Section 4.4: α times the steps tends to a constant, at a thousandth of the rate as at a tenth."""
+    grid = make_grid()[36:55]  # -2 to 7
+    rates = np.array([0.1, 0.01, 0.001])
+    times = np.array([mixing_time(transition_matrix(slope(grid), SIGMA, rate, SPACING)) for rate in rates])
+    assert (times[1:] > 5 * times[:-1]).all()
+    np.testing.assert_allclose((times * rates)[1], (times * rates)[2], rtol=0.05)
 
 
 def test_mistakes_get_one_clear_sentence():

@@ -41,6 +41,7 @@ types: $(VENV)/installed-dev  ## mypy, strict on minidl
 
 bench: $(VENV)/installed-bench  ## time training and inference beside PyTorch, interleaved
 	$(BIN)/python tests/bench/run.py --out docs/results/bench.json
+	$(BIN)/python tests/bench/readme.py docs/results/bench.json
 
 clean:           ## remove what the targets above made, not your runs
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -9,6 +9,7 @@ the same without the copy.
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
@@ -16,8 +17,10 @@ import numpy as np
 
 from algorithms.quantization.grid import Format
 from algorithms.quantization.rules import Rule, Which, draw_key, is_conv_weight
+from algorithms.quantization.storage import CodeStore
+from minidl.nn import Parameter
 from minidl.optim import Optimizer
-from minidl.types import Array
+from minidl.types import Array, Shape
 
 
 class BinaryConnect(Rule):
@@ -29,6 +32,9 @@ class BinaryConnect(Rule):
     clip : keep w_r within the ends of the grid ("grid"), within [-clip, clip], or nowhere (None)
     seed : decides the draws of stochastic quantization
     which : which weights are quantized
+    scale_steps : multiply each weight's whole step, after the optimizer, by 1/√(1.5/(fan_in + fan_out)), as the
+        authors' code did: weights of ±1 stand for much smaller ones, so that steps must be larger by as much
+    accumulator : keep w_r on this grid, as codes, rounded stochastically after each step; by default as floats
 
     Notes
     -----
@@ -56,34 +62,54 @@ class BinaryConnect(Rule):
         clip: float | Literal["grid"] | None = "grid",
         seed: int = 0,
         which: Which = is_conv_weight,
+        scale_steps: bool = False,
+        accumulator: Format | None = None,
     ) -> None:
         super().__init__(optimizer, quantizer, which)
         self.stochastic, self.clip, self.seed = stochastic, clip, seed
+        self.scale_steps, self.accumulator = scale_steps, accumulator
         self.ends = self._ends()
-        self.real = {name: p.data.copy() for name, p in self.quantized.items()}
-        for name in self.quantized:
-            self.quantize(name, stochastic)
+        self._real: dict[str, Parameter] = {}
+        for name, p in self.quantized.items():
+            self._real[name] = Parameter(p.data.copy())
+            self.keep(name, self._real[name].data)
+
+    @property
+    def real(self) -> dict[str, Array]:
+        """The real-valued copies w_r by name; to read."""
+        return {name: copy.data for name, copy in self._real.items()}
 
     def move(self, name: str, grad: Array) -> None:
-        real = self.real[name]
+        former = self._real[name].data
+        real = former.copy()  # so that a failed step leaves the copy as it was
         self.optimizer.update(name, real, grad)
+        if self.scale_steps:
+            real -= former
+            real *= step_scale(real.shape)
+            real += former
         if self.ends is not None:
             np.clip(real, *self.ends, out=real)
-        self.quantize(name, self.stochastic)
+        self.keep(name, real)
 
-    def quantize(self, name: str, stochastic: bool) -> None:
-        """Set a weight to Q(w_r); the same draws for the same step."""
-        real = self.real[name]
+    def keep(self, name: str, real: Array) -> None:
+        """Set the weight to Q(w_r), the same draws for the same step, and keep w_r."""
+        kept: Array | CodeStore = real
+        if self.accumulator is not None:
+            fine = self.accumulator.fit(real)
+            encoded = fine.encode_stochastic(real, draw_key(self.seed, f"{name}/real", self.steps))
+            kept = CodeStore(fine, encoded.codes, real.dtype)
+            real = kept.read()
         format = self.quantizer.fit(real)
         key = draw_key(self.seed, name, self.steps)
-        self.write(name, format, format.encode_stochastic(real, key) if stochastic else format.encode(real))
+        self.write(name, format, format.encode_stochastic(real, key) if self.stochastic else format.encode(real))
+        self._real[name].held = kept
 
     @contextlib.contextmanager
     def real_weights(self) -> Iterator[None]:
         """Put the float copies into the network for a block; nothing may be trained in it."""
         with self._restored():
             for name, parameter in self.quantized.items():
-                parameter.data = self.real[name].copy()
+                parameter.data = self._real[name].data.copy()
             yield
 
     @contextlib.contextmanager
@@ -91,7 +117,7 @@ class BinaryConnect(Rule):
         """Put the nearest grid values Q_d(w_r) into the network for a block; nothing may be trained in it."""
         with self._restored():
             for name, parameter in self.quantized.items():
-                parameter.data = self.quantizer.round_nearest(self.real[name])
+                parameter.data = self.quantizer.round_nearest(self._real[name].data)
             yield
 
     def own_state(self) -> dict[str, Array]:
@@ -99,12 +125,12 @@ class BinaryConnect(Rule):
 
     def load_state_dict(self, state: Mapping[str, Array]) -> None:
         super().load_state_dict(state)
-        for name, real in self.real.items():
-            real[...] = state[f"real/{name}"]
-            self.quantize(name, self.stochastic)
+        for name in self._real:
+            self.keep(name, state[f"real/{name}"].copy())
 
     def __repr__(self) -> str:
-        return f"{super().__repr__()[:-1]}, stochastic={self.stochastic}, clip={self.clip!r}, seed={self.seed})"
+        own = ("stochastic", "clip", "seed", "scale_steps", "accumulator")
+        return f"{super().__repr__()[:-1]}, {', '.join(f'{name}={getattr(self, name)!r}' for name in own)})"
 
     def _ends(self) -> tuple[float, float] | None:
         if self.clip is None:
@@ -129,3 +155,15 @@ class BinaryConnect(Rule):
         finally:
             for name, parameter in self.quantized.items():
                 parameter.held = former[name]
+
+
+def step_scale(shape: Shape) -> float:
+    """Return 1/√(1.5/(fan_in + fan_out)) of a weight (O, KH, KW, I) or (O, I).
+
+    Examples
+    --------
+    >>> step_scale((16, 3, 3, 8))
+    12.0
+    """
+    window = math.prod(shape[1:-1])
+    return math.sqrt(window * (shape[0] + shape[-1]) / 1.5)

@@ -11,17 +11,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from algorithms.quantization.binary_connect import BinaryConnect
+from algorithms.quantization.bop import Bop
 from algorithms.quantization.formats import Binary
 from algorithms.quantization.grid import Format
 from algorithms.quantization.rules import Rounding, Rule, StochasticRounding, is_conv_weight
 from algorithms.quantization.statistics import WeightChange
 from minidl.data import Dataset
 from minidl.nn import Module
-from minidl.optim import Adam, MultiStep
+from minidl.optim import Adam, MultiStep, Optimizer
 from minidl.training import Epoch, train
 from minidl.types import Array
 
-RULES = ("float", "bc", "sr-big", "sr", "r")
+RULES = ("float", "bc", "sr-big", "sr", "r")  # the paper's five, best first
+KNOWN = (*RULES, "bop")
 DROPS = (82 / 160, 122 / 160)  # shares of the training after which the paper's rate falls to a tenth
 
 
@@ -75,7 +77,7 @@ def compare_rules(
     big_epochs : passes under "sr-big", by default the same; a big batch takes fewer steps in a pass, and in a training
         of few passes that costs more than its quieter gradient brings
     seed : order of the images, augmentation and the draws of stochastic rounding
-    rules : of "float", "bc", "sr", "sr-big" (SR with `big_batch`), "r"
+    rules : of "float", "bc", "sr", "sr-big" (SR with `big_batch`), "r", "bop"
     drops : shares of the epochs after which the rate falls
 
     Raises
@@ -95,9 +97,9 @@ def compare_rules(
     >>> [(r.rule, r.record.epoch, r.changed > 0) for r in records]
     [('sr', 1, True), ('r', 1, False)]
     """
-    unknown = [rule for rule in rules if rule not in RULES]
+    unknown = [rule for rule in rules if rule not in KNOWN]
     if unknown:
-        raise ValueError(f"found rules {unknown}, expected some of {', '.join(RULES)}")
+        raise ValueError(f"found rules {unknown}, expected some of {', '.join(KNOWN)}")
     for rule in rules:
         big = rule == "sr-big"
         passes = big_epochs if big and big_epochs is not None else epochs
@@ -121,15 +123,20 @@ def compare_rules(
             yield RuleEpoch(rule, record, float(recorder.share[-1]))
 
 
-def make_rule(rule: str, optimizer: Adam, quantizer: Format, seed: int) -> Adam | Rule:
-    """Put a rule, by its name in `RULES`, around an optimizer."""
-    if rule == "float":
-        return optimizer
-    if rule == "bc":
-        return BinaryConnect(optimizer, quantizer)
-    if rule == "r":
-        return Rounding(optimizer, quantizer)
-    return StochasticRounding(optimizer, quantizer, seed)
+def make_rule(rule: str, optimizer: Optimizer, quantizer: Format, seed: int = 0) -> Optimizer | Rule:
+    """Put a rule, by its name in `KNOWN`, around an optimizer."""
+    match rule:
+        case "float":
+            return optimizer
+        case "bc":
+            return BinaryConnect(optimizer, quantizer)
+        case "bop":
+            return Bop(optimizer, quantizer)
+        case "r":
+            return Rounding(optimizer, quantizer)
+        case "sr" | "sr-big":
+            return StochasticRounding(optimizer, quantizer, seed)
+    raise ValueError(f"found the rule {rule!r}, expected one of {', '.join(KNOWN)}")
 
 
 def curves(records: Iterable[RuleEpoch]) -> dict[str, Curve]:

@@ -1,6 +1,6 @@
-"""Which weights change their value while training: flips from step to step, and the share that differs from the start.
+"""Which weights change their value while training: flips, flips back, and the share that differs from the start.
 
-A recorder looks at codes only, so it serves every rule, and the float one too (whose code is the sign).
+A recorder of codes only, so it serves every rule, and the float one too (whose code is the sign).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from minidl.types import Array
 
 
 class WeightChange:
-    """Count changed codes of some weights after every step; pass it to `minidl.training.train(on_step=…)`.
+    """Count changed codes of some weights after every step; pass it to `train(on_step=…)`, or put it into `Watched`.
 
     Parameters
     ----------
@@ -26,6 +26,9 @@ class WeightChange:
     ----------
     names : list of str, the L layers
     sizes : (L,) weights of each layer
+    flips : (T, L) codes that changed in each step
+    oscillations : (T, L) those of them that moved against their own last move
+    changed : (T, L) codes that differ from the start after each step
 
     Examples
     --------
@@ -36,45 +39,66 @@ class WeightChange:
     >>> recorder()
     >>> weight.data = np.array([1.0, -1.0, 1.0, -1.0], np.float32)
     >>> recorder()
-    >>> recorder.flips.tolist(), recorder.changed.tolist(), recorder.share.tolist()
-    ([[1], [2]], [[1], [1]], [0.25, 0.25])
+    >>> recorder.flips.tolist(), recorder.oscillations.tolist(), recorder.share.tolist()
+    ([[1], [2]], [[0], [1]], [0.25, 0.25])
     """
 
     def __init__(self, parameters: Mapping[str, Parameter], quantizer: Format) -> None:
         self.parameters, self.quantizer = dict(parameters), quantizer
         self.names = list(self.parameters)
         self.start = self._codes()
-        self.sizes = np.array([codes.size for codes in self.start])
+        self.sizes = np.array([codes.size for codes in self.start.values()])
         self._last = self.start
-        self._flips: list[list[int]] = []
-        self._changed: list[list[int]] = []
+        self._moves = {name: np.zeros(codes.shape, np.int8) for name, codes in self.start.items()}  # the last: -1, 1
+        self._rows: list[Array] = []  # (3, L) for each step
 
     def __call__(self, step: int = 0, model: Module | None = None) -> None:
         """Record the weights as they are after a step."""
         now = self._codes()
-        self._flips.append(_differing(now, self._last))
-        self._changed.append(_differing(now, self.start))
+        self._rows.append(np.array([self._record(name, codes) for name, codes in now.items()], np.int64).T)
         self._last = now
 
     @property
     def flips(self) -> Array:
-        """Codes that changed in each step: integers (T, L)."""
-        return np.array(self._flips, np.int64).reshape(-1, len(self.names))
+        return self._table[:, 0]
+
+    @property
+    def oscillations(self) -> Array:
+        return self._table[:, 1]
 
     @property
     def changed(self) -> Array:
-        """Codes that differ from the start after each step: integers (T, L)."""
-        return np.array(self._changed, np.int64).reshape(-1, len(self.names))
+        return self._table[:, 2]
 
     @property
     def share(self) -> Array:
         """Share of all watched weights that differ from the start, after each step: (T,)."""
         return np.asarray(self.changed.sum(axis=1) / self.sizes.sum())
 
-    def _codes(self) -> list[Array]:
-        weights = [parameter.data for parameter in self.parameters.values()]
-        return [self.quantizer.fit(weight).encode(weight).codes for weight in weights]
+    def state_dict(self) -> dict[str, Array]:
+        """Return all that was recorded, and what the next record depends on beside the weights."""
+        start = {f"start/{name}": codes.copy() for name, codes in self.start.items()}
+        return {"rows": self._table, **start, **{f"moves/{name}": m.copy() for name, m in self._moves.items()}}
 
+    def load_state_dict(self, state: Mapping[str, Array]) -> None:
+        """Take a `state_dict` in, after the network's own."""
+        self._rows = list(state["rows"])
+        self.start = {name: state[f"start/{name}"] for name in self.names}
+        self._moves = {name: state[f"moves/{name}"].copy() for name in self.names}
+        self._last = self._codes()
 
-def _differing(now: list[Array], then: list[Array]) -> list[int]:
-    return [int(np.count_nonzero(a != b)) for a, b in zip(now, then, strict=True)]
+    @property
+    def _table(self) -> Array:
+        return np.array(self._rows, np.int64).reshape(-1, 3, len(self.names))
+
+    def _record(self, name: str, codes: Array) -> tuple[int, int, int]:
+        """Count what moved, what moved back, and what differs from the start."""
+        move = np.sign(codes.astype(np.int32) - self._last[name]).astype(np.int8)
+        former = self._moves[name]
+        back = np.count_nonzero(move * former < 0)
+        np.copyto(former, move, where=move != 0)
+        return int(np.count_nonzero(move)), int(back), int(np.count_nonzero(codes != self.start[name]))
+
+    def _codes(self) -> dict[str, Array]:
+        weights = {name: parameter.data for name, parameter in self.parameters.items()}
+        return {name: self.quantizer.fit(weight).encode(weight).codes for name, weight in weights.items()}

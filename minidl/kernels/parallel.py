@@ -14,6 +14,8 @@ from importlib.util import find_spec
 from queue import SimpleQueue
 from typing import Any
 
+from .memory import keep_freed_memory
+
 Kernel = Callable[..., Any]
 
 
@@ -96,7 +98,7 @@ class _State:
 
     threads: int | None = None
     pool: _Pool | None = None
-    blas_held = False
+    prepared = False
 
 
 _state = _State()
@@ -116,10 +118,11 @@ def _pool() -> _Pool:
     return _state.pool
 
 
-def _hold_blas() -> None:
-    """Keep BLAS at one thread, once: its own threads beside ours cost up to ten times."""
-    if not _state.blas_held:
-        _state.blas_held = True
+def _prepare() -> None:
+    """Once: keep BLAS at one thread, as its own threads beside ours cost up to ten times, and keep freed memory."""
+    if not _state.prepared:
+        _state.prepared = True
+        keep_freed_memory()
         if find_spec("threadpoolctl"):
             import_module("threadpoolctl").threadpool_limits(limits=1, user_api="blas")
 
@@ -182,7 +185,7 @@ def parallel_for(kernel: Kernel, n: int, grain: int, *args: Any) -> None:
     """
     if grain < 1:
         raise ValueError(f"The grain of a parallel loop is {grain}; expected 1 or more.")
-    _hold_blas()
+    _prepare()
     helpers = min(get_num_threads(), -(-n // grain)) - 1
     if helpers < 1 or getattr(_inside, "flag", False):
         for start in range(0, n, grain):

@@ -22,21 +22,28 @@ class BatchNorm(Function):  # x (..., C), weight (C,), bias (C,)[, residual (...
         self.eps, self.relu = eps, relu
 
     def forward(self, x: Array, weight: Array, bias: Array, *residual: Array) -> Array:
-        added = residual[0] if residual else None
-        self.y, self.mean, self.var = kernel.batch_norm(x, weight, bias, self.eps, added, self.relu)
-        return self.y
+        y, self.mean, self.var = kernel.batch_norm(x, weight, bias, self.eps, *residual, relu=self.relu)
+        self.y = y if self.relu and residual else None  # without a residual, x tells where y is positive
+        return y
 
     def backward(self, grad_y: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, bias, *residual = self.inputs
-        gate_from_x = self.relu and not residual and not is_grad_enabled()  # the kernel knows y's sign from x
+        gate_from_x = self.relu and not residual and not is_grad_enabled()  # the kernel works out y's sign
         if self.relu and not gate_from_x:
-            grad_y = Gate(self.y)(grad_y)
+            grad_y = Gate(self._output())(grad_y)
         if is_grad_enabled():
             return (*_differentiable_backward(x, weight, grad_y, self.eps), *[grad_y for _ in residual])
         grads = kernel.batch_norm_backward(
             grad_y.data, x.data, weight.data, self.mean, self.var, self.eps, bias.data if gate_from_x else None
         )
         return (*[Tensor.wrap(grad) for grad in grads], *[grad_y for _ in residual])
+
+    def _output(self) -> Array:
+        """Return y, computed once more if it was not kept."""
+        if self.y is not None:
+            return self.y
+        x, weight, bias = (t.data for t in self.inputs)
+        return kernel.batch_norm_inference(x, weight, bias, self.mean, self.var, self.eps)
 
 
 def _differentiable_backward(x: Tensor, weight: Tensor, grad_y: Tensor, eps: float) -> tuple[Tensor, ...]:
@@ -110,8 +117,12 @@ def batch_norm(
             f"batch_norm got x {x.shape}, weight {weight.shape}, bias {bias.shape}, expected (N, ..., C), (C,), (C,): "
             "is the layer made for another number of channels?"
         )
+    residual = None if residual is None else as_tensor(residual)
     if residual is not None and residual.shape != x.shape:
-        raise ValueError(f"batch_norm got x {x.shape} and residual {residual.shape}, expected equal shapes")
+        raise ValueError(
+            f"batch_norm got x {x.shape} and residual {residual.shape}, expected equal shapes: "
+            "does the shortcut change the image's size or the number of channels as the block does?"
+        )
     if not training:
         if running_mean is None or running_var is None:
             raise ValueError("batch_norm got no running statistics, expected them outside training: pass training=True")

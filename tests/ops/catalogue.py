@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from hypothesis import assume
 from hypothesis import strategies as st
 from strategies import (
     LAYOUTS,
@@ -128,18 +129,22 @@ def poolings(draw, kind):
 
 
 @st.composite
-def normalizations(draw, training):
+def normalizations(draw, training, residual=False, relu=False):
     """Draw x (N, C) or (N, H, W, C) with three or more rows: of two, x̂ is ±1 whatever x, its slope nearly 0/0."""
     rows = draw(
         st.one_of(st.tuples(st.integers(3, 6)), st.tuples(st.integers(3, 4), st.integers(1, 2), st.integers(1, 2)))
     )
     c = draw(st.integers(1, 3))
     rng = np.random.default_rng(draw(seeds))
-    options = {"training": training, "running_mean": None, "running_var": None}
+    options = {"training": training, "relu": False, "running_mean": None, "running_var": None}
     if not training:
         options |= {"running_mean": rng.standard_normal(c), "running_var": rng.uniform(0.5, 2, c)}
-    drawn = [(*rows, c), (c,), (c,)]
-    return draw(cases(st.just(drawn), ["distinct", "nonzero", "any"], lambda _: st.just(options)))
+    drawn = [(*rows, c), (c,), (c,), (*rows, c)][: 3 + residual]
+    case = draw(cases(st.just(drawn), ["distinct", "nonzero", "any", "any"][: 3 + residual], lambda _: st.just(options)))
+    if relu:
+        assume(np.abs(define.batch_norm(*case.arrays, **case.options)).min() > 1e-3)  # away from the kink
+        case.options["relu"] = True
+    return case
 
 
 @st.composite
@@ -217,8 +222,8 @@ pairs = broadcastable().map(list)
 anything = one(min_dims=0, min_side=0)
 
 
-def batch_norm(x, weight, bias, running_mean, running_var, training):
-    return ops.batch_norm(x, running_mean, running_var, weight, bias, training)
+def batch_norm(x, weight, bias, residual=None, *, running_mean, running_var, training, relu):
+    return ops.batch_norm(x, running_mean, running_var, weight, bias, training, residual=residual, relu=relu)
 
 
 def where(a, b, condition):
@@ -272,6 +277,10 @@ CATALOGUE = [
     Op("global_avg_pool2d", ops.global_avg_pool2d, cases(one(min_dims=4), "any"), lambda x: x.mean(axis=(1, 2))),
     Op("batch_norm of a batch", batch_norm, normalizations(training=True), define.batch_norm),
     Op("batch_norm by statistics", batch_norm, normalizations(training=False), define.batch_norm),
+    *[Op(f"batch_norm {riders}, {how}", batch_norm, normalizations(how == "of a batch", **chosen), define.batch_norm)
+      for how in ("of a batch", "by statistics")
+      for riders, chosen in {"and relu": {"relu": True}, "and residual": {"residual": True},
+                             "and both": {"residual": True, "relu": True}}.items()],
     Op("dropout", ops.dropout, cases(one(), "any", lambda _: masks), define.dropout),
     Op("cross_entropy", ops.cross_entropy, classifications(), define.cross_entropy),
     Op("mse", ops.mse, cases(one(max_dims=2).map(lambda s: s * 2), "any", lambda _: st.fixed_dictionaries({"reduction":

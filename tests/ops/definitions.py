@@ -87,10 +87,11 @@ def avg_pool2d(x, kernel_size, stride, padding):
     return y
 
 
-def batch_norm(x, weight, bias, running_mean, running_var, training, eps=1e-5):
+def batch_norm(x, weight, bias, residual=0.0, *, running_mean, running_var, training, relu, eps=1e-5):
     axes = tuple(range(x.ndim - 1))
     mean, var = (x.mean(axes), x.var(axes)) if training else (running_mean, running_var)
-    return weight * (x - mean) / np.sqrt(var + eps) + bias
+    y = weight * (x - mean) / np.sqrt(var + eps) + bias + residual
+    return np.maximum(y, 0) if relu else y
 
 
 def dropout(x, p, rng):

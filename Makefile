@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help tour test test-slow lint types bench docs clean
+.PHONY: help tour test test-numpy test-slow lint types bench docs clean
 
 help:            ## show this list
 	@grep -E '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
@@ -29,6 +29,9 @@ tour: $(VENV)/installed  ## the whole job on real images: train, prune, quantize
 
 test: $(VENV)/installed-dev  ## the tests, a few minutes
 	$(BIN)/python -m pytest
+
+test-numpy: $(VENV)/installed-dev  ## the engine's tests on the NumPy definitions, as where numba does not exist
+	MINIDL_BACKEND=numpy $(BIN)/python -m pytest tests/autograd tests/ops tests/nn tests/graph tests/optim tests/training
 
 test-slow: $(VENV)/installed-dev  ## the long tests
 	$(BIN)/python -m pytest -m slow

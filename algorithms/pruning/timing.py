@@ -6,17 +6,15 @@ from collections.abc import Callable
 
 import numpy as np
 
-from minidl import Tensor, no_grad
 from minidl.nn import Module
-from minidl.runtime import Timing, interleaved
-from minidl.training import evaluating
+from minidl.runtime import Timing, compile, interleaved
 from minidl.types import Shape
 
 
 def time_both(
     model: Module, smaller: Module, input_shape: Shape, batch: int = 32, repeats: int = 15, budget: float = 3.0
 ) -> tuple[Timing, Timing]:
-    """Time the forward passes of two networks in turn: (of `model`, of `smaller`), for a batch.
+    """Time the inference plans of two networks in turn: (of `model`, of `smaller`), for a batch.
 
     Examples
     --------
@@ -26,9 +24,9 @@ def time_both(
     >>> small.minimum < whole.minimum
     True
     """
-    x = Tensor(np.random.default_rng(0).standard_normal((batch, *input_shape)).astype(np.float32))
-    with no_grad(), evaluating(model), evaluating(smaller):
-        found = interleaved({"whole": lambda: model(x), "small": lambda: smaller(x)}, repeats=repeats, budget=budget)
+    x = np.random.default_rng(0).standard_normal((batch, *input_shape)).astype(np.float32)
+    whole, small = compile(model, input_shape), compile(smaller, input_shape)
+    found = interleaved({"whole": lambda: whole(x), "small": lambda: small(x)}, repeats=repeats, budget=budget)
     return found["whole"], found["small"]
 
 

@@ -31,11 +31,12 @@ def run(graph: Graph, x: Array) -> Array:
         raise ValueError(f"run got x of shape {x.shape}, expected (N, {', '.join(map(str, graph.input.shape))})")
     values: dict[int, Array] = {graph.input.index: x}
     for node in graph.nodes[1:]:
-        values[node.index] = _compute(node, [values[i] for i in node.inputs]) if node.value is None else node.value
+        values[node.index] = compute(node, [values[i] for i in node.inputs]) if node.value is None else node.value
     return values[graph.output.index]
 
 
-def _compute(node: Node, inputs: list[Array]) -> Array:
+def compute(node: Node, inputs: list[Array]) -> Array:
+    """The value of one node, from those that it reads."""
     if node.op in ("Reshape", "BroadcastTo"):  # their option is a shape, with the traced number of samples in it
         target = (len(inputs[0]), *node.shape)
         return inputs[0].reshape(target) if node.op == "Reshape" else np.broadcast_to(inputs[0], target)

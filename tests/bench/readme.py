@@ -1,4 +1,4 @@
-"""Write the benchmark's table into README.md, from the JSON that `make bench` wrote: the README's numbers are never typed."""
+"""Write the benchmark's table into README.md, from the JSON that `make bench` wrote: no number there is typed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def main() -> None:
 def markdown(results: list[dict]) -> str:
     rows = ["| work | threads | minidl ms | best peer ms | peer | ratio |", "|---|---|---|---|---|---|"]
     rows += [
-        f"| {r['work']} | {r['threads']} | {r['ours']:.1f} | {r['theirs']:.1f} | {r['variant']} | **{r['ratio']:.2f}** |"
+        f"| {r['work']} | {r['threads']} | {r['ours']:.1f} | {r['theirs']:.1f} | {r['variant']} | {r['ratio']:.2f} |"
         for r in results
     ]
     return "\n".join(rows) + "\n"

@@ -11,7 +11,7 @@ from typing import Any
 
 from visual.cover import draw_cover
 from visual.curves import Recovery
-from visual.report import Figure, Section, Table, Tile, write_report
+from visual.report import Section, Table, Tile, write_report
 from visual.scale import shared_scale
 from visual.style import save
 from visual.tour.landscapes import landscape_section
@@ -36,7 +36,6 @@ def draw_tour(
 ) -> Path:
     """Draw all figures into `folder` and write its index.html, from the records of `algorithms.experiments.tour`."""
     _cover(folder, pruning, quantized, landscapes)
-    glance = Figure("cover.png", "A pruned net's recovery, the curves of five rules, and a loss surface")
     machine = [[what, found] for what, found, _ in facts] + [["time for everything", f"{seconds:.0f} s"]]
     return write_report(
         folder,
@@ -45,7 +44,6 @@ def draw_tour(
             pruning_section(folder, pruning),
             quantized_section(folder, quantized),
             landscape_section(folder, landscapes),
-            Section("At a glance", [glance]),
         ],
         intro=INTRO,
         tiles=_tiles(pruning, quantized, landscapes),
@@ -57,6 +55,7 @@ def draw_tour(
 
 
 def _cover(folder: Path, pruning: Any, quantized: Any, landscapes: Any) -> None:
+    """One picture of all three chapters, to show around; the page itself has them one by one."""
     recovery = Recovery(pruning.before, pruning.pruned, pruning.retraining)
     rules = {NAMES[rule]: values for rule, values in quantized.accuracy.items()}
     s = landscapes.planes["with shortcuts"]

@@ -9,12 +9,11 @@ import numpy as np
 from algorithms.experiments.tour.settings import Workshop
 from algorithms.pruning import Group, Plan, Sensitivity, find_channels, plan, sensitivity, suggest_ratios
 from algorithms.pruning.criteria import l1
-from minidl import Tensor, no_grad
 from minidl.data import batches
 from minidl.graph import trace
 from minidl.nn import Module
 from minidl.nn.models import resnet
-from minidl.runtime import Timing, interleaved
+from minidl.runtime import Timing, compile, interleaved
 from minidl.training import evaluate
 from minidl.types import Array
 
@@ -103,7 +102,6 @@ def _label(group: Group) -> str:
 
 def _time(model: Module, small: Module, shop: Workshop) -> dict[str, Timing]:
     x, _ = next(batches(shop.test, 128, seed=0, epoch=0, shuffle=False))
-    batch = Tensor(x)
-    model.eval(), small.eval()
-    with no_grad():
-        return interleaved({"whole": lambda: model(batch), "pruned": lambda: small(batch)}, repeats=25, budget=5)
+    shape = x.shape[1:]
+    whole, pruned = compile(model, shape), compile(small, shape)
+    return interleaved({"whole": lambda: whole(x), "pruned": lambda: pruned(x)}, repeats=25, budget=5)

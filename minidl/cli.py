@@ -23,6 +23,7 @@ COMMANDS = {
     "hessian": "the curvature of the loss at a trained network, and a map of it",
     "cost": "multiply-accumulates and weights of a network, layer by layer",
     "data": "list, fetch or describe datasets",
+    "warmup": "compile every kernel now, so that nothing has to be compiled later",
     "doctor": "what this machine offers, and what it means for speed",
     "bench": "time training and inference here, beside PyTorch where it is installed",
 }

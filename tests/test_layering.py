@@ -46,9 +46,17 @@ def tree_of(path):
 
 
 def imports_of(path):
-    """Every (module, name or None) that a file imports, also inside functions, relative ones made absolute."""
+    """Every (module, name or None) that a file imports, also inside functions, relative ones made absolute.
+
+    What stands under `if TYPE_CHECKING` is for annotations and never imported.
+    """
     package = path.relative_to(ROOT).parent.parts
-    for node in ast.walk(tree_of(path)):
+    tree = tree_of(path)
+    blocks = (node for node in ast.walk(tree) if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
+    unread = {id(inner) for block in blocks for statement in block.body for inner in ast.walk(statement)}
+    for node in ast.walk(tree):
+        if id(node) in unread:
+            continue
         if isinstance(node, ast.Import):
             yield from ((alias.name, None) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

@@ -9,7 +9,7 @@ and `activations.py` round what is not a weight; `statistics.py`, `latent.py` an
 from algorithms.quantization.activations import RoundActivations
 from algorithms.quantization.binary_connect import BinaryConnect
 from algorithms.quantization.bop import Bop
-from algorithms.quantization.compare import Curve, RuleEpoch, compare_rules, curves
+from algorithms.quantization.compare import Curve, RuleEpoch, compare_rules, curves, make_format, make_rule
 from algorithms.quantization.few_bits import FewBits
 from algorithms.quantization.formats import Binary, BlockFloat, FixedPoint, Ternary
 from algorithms.quantization.grid import Format
@@ -23,5 +23,6 @@ from algorithms.quantization.watched import Watched
 __all__ = [
     "Binary", "BinaryConnect", "BlockFloat", "Bop", "Curve", "FewBits", "FixedPoint", "Format", "IntegerNetwork",
     "LatentWeights", "Memory", "RoundActivations", "Rounding", "Rule", "RuleEpoch", "StochasticRounding", "Ternary",
-    "Watched", "WeightChange", "compare_rules", "curves", "is_conv_weight", "measure_memory",
+    "Watched", "WeightChange", "compare_rules", "curves", "is_conv_weight", "make_format",
+    "make_rule", "measure_memory",
 ]  # fmt: skip

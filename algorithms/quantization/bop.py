@@ -67,8 +67,8 @@ class Bop(Rule):
 
     def move(self, name: str, grad: Array) -> None:
         mean, weight = self.mean[name], self.quantized[name].data
-        if np.isnan(grad).any():
-            raise ValueError("its gradient holds NaN, expected numbers: lower the rate or clip the gradients")
+        if not np.isfinite(grad).all():
+            raise ValueError("its gradient holds infinities or NaN, expected numbers: lower the rate or clip gradients")
         mean += self.gamma * self.lr / self.first_rate * (grad - mean)
         flipped = (mean * weight > 0) & (np.abs(mean) > self.threshold)
         self.write(name, self.quantizer, Encoded(((weight > 0) ^ flipped).astype(np.int8), 0))

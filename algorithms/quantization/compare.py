@@ -12,7 +12,7 @@ import numpy as np
 
 from algorithms.quantization.binary_connect import BinaryConnect
 from algorithms.quantization.bop import Bop
-from algorithms.quantization.formats import Binary
+from algorithms.quantization.formats import Binary, FixedPoint
 from algorithms.quantization.grid import Format
 from algorithms.quantization.rules import Rounding, Rule, StochasticRounding, is_conv_weight
 from algorithms.quantization.statistics import WeightChange
@@ -137,6 +137,17 @@ def make_rule(rule: str, optimizer: Optimizer, quantizer: Format, seed: int = 0)
         case "sr" | "sr-big":
             return StochasticRounding(optimizer, quantizer, seed)
     raise ValueError(f"found the rule {rule!r}, expected one of {', '.join(KNOWN)}")
+
+
+def make_format(bits: int) -> Format:
+    """Return -1 and 1 for one bit, and for more the fixed point numbers from -1 to just below 1.
+
+    Examples
+    --------
+    >>> make_format(1).grid.tolist(), make_format(3).grid.tolist()
+    ([-1.0, 1.0], [-1.0, -0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 0.75])
+    """
+    return Binary() if bits == 1 else FixedPoint(bits, bits - 1)
 
 
 def curves(records: Iterable[RuleEpoch]) -> dict[str, Curve]:

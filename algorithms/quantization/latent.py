@@ -1,4 +1,4 @@
-"""How the real-valued weights behind the quantized ones are spread, and how often the ends of the grid cut something off.
+"""How the real-valued weights behind the quantized ones are spread, and how often the ends of a grid cut something off.
 
 Distances and histograms at chosen steps; which codes change is `statistics.py`'s.
 """

@@ -66,8 +66,8 @@ def measure_memory(model: Module, optimizer: Optimizer, x: Array | None = None) 
     parameters = list(model.parameters())
     stored = [p for p in parameters if not isinstance(p.held, np.ndarray)]
     return Memory(
-        weights=sum(_held_bytes(p) for p in parameters),
-        quantized=sum(_held_bytes(p) for p in stored),
+        weights=sum(p.held.nbytes for p in parameters),
+        quantized=sum(p.held.nbytes for p in stored),
         as_floats=sum(p.size * p.dtype.itemsize for p in stored),
         state=sum(array.nbytes for array in optimizer.state_dict().values()),
         activations=0 if x is None else activation_bytes(model(Tensor(x))),
@@ -78,10 +78,6 @@ def activation_bytes(y: Tensor) -> int:
     """Return the bytes of all arrays that the backward pass of y waits for, the parameters' own left out."""
     owners = {id(owner): owner.nbytes for node in _nodes(y) for owner in map(_owner, _kept(node))}
     return sum(owners.values())
-
-
-def _held_bytes(parameter: Parameter) -> int:
-    return int(parameter.held.nbytes)  # type: ignore[union-attr]  # every store of this chapter counts its bytes
 
 
 def _nodes(y: Tensor) -> Iterator[Any]:

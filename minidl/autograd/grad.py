@@ -20,15 +20,24 @@ def backward(
     y: Tensor, grad_y: Tensor | Array | None = None, retain_graph: bool = False, create_graph: bool = False
 ) -> None:
     """Add the gradient of <y, grad_y> to the `.grad` of every leaf; the method `Tensor.backward` is this function."""
-    grads = backpropagate(y, _cotangent(y, grad_y), create_graph=create_graph, retain_graph=retain_graph)
+    cotangent = _cotangent(y, grad_y)
+    grads = backpropagate(y, cotangent, create_graph=create_graph, retain_graph=retain_graph)
+    taken = {id(cotangent.data)}
     for leaf, grad in grads.items():
         assert isinstance(leaf, Tensor)
         if leaf.grad is not None:
             leaf.grad = leaf.grad + grad
         elif create_graph:
             leaf.grad = grad
-        else:  # a copy, so that no two leaves share one array (y = a + b hands both the same gradient)
-            leaf.grad = Tensor.wrap(grad.data.copy())
+        else:
+            leaf.grad = Tensor.wrap(_to_keep(grad.data, taken))
+
+
+def _to_keep(array: Array, taken: set[int]) -> Array:
+    """Return `array`, or a copy where somebody else may hold it too: y = a + b hands a and b the same gradient."""
+    is_free = array.base is None and array.flags.writeable and id(array) not in taken
+    taken.add(id(array))
+    return array if is_free else array.copy()
 
 
 @overload

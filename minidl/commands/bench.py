@@ -47,8 +47,8 @@ def training_step(name: str, batch_size: int) -> Callable[[], object]:
 
     def step() -> float:
         model.train()
-        loss = minidl.ops.cross_entropy(model(x), labels)
         model.zero_grad()
+        loss = minidl.ops.cross_entropy(model(x), labels)
         loss.backward()
         optimizer.step()
         return loss.item()

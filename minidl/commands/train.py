@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from minidl.commands import Output
 
 if TYPE_CHECKING:
+    from algorithms.quantization import Rule
     from minidl.nn import Module
-    from minidl.optim import Schedule
-    from minidl.training import Epoch, Optimizer
+    from minidl.optim import Optimizer, Schedule
+    from minidl.training import Epoch
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -28,8 +29,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--lr", type=float, help="learning rate (default: sgd 0.1, without batch norm 0.01; adam 0.001)"
     )
     parser.add_argument(
-        "--weight-decay", type=float, default=5e-4, help="pull of the weights to zero (default: %(default)s)"
+        "--weight-decay", type=float, help="pull of the weights to zero (default: 0.0005, in few bits 0)"
     )
+    parser.add_argument(
+        "--rule",
+        choices=["float", "r", "sr", "bc", "bop"],
+        default="float",
+        help="few bits in convolutions: rounding to nearest, stochastic rounding, BinaryConnect, Bop (default: float)",
+    )
+    parser.add_argument("--bits", type=int, help="bits of a weight in few bits, 1 (-1 and 1) to 16 (default: 1)")
     parser.add_argument(
         "--schedule",
         choices=["steps", "cosine", "constant"],
@@ -62,7 +70,7 @@ def run(args: argparse.Namespace) -> Output:
     images, validation = images.split(held_out, seed=args.seed) if held_out else (images, None)
     shape = images.images.shape[1:]
     model = models.build(args.model, input_shape=shape, num_classes=len(images.classes), rng=args.seed)
-    optimizer = _optimizer(model, args)
+    optimizer = _in_few_bits(_optimizer(model, args), args)
     epochs = train(
         model,
         images,
@@ -88,6 +96,7 @@ def run(args: argparse.Namespace) -> Output:
     data = {
         "model": args.model,
         "dataset": args.dataset,
+        "rule": args.rule,
         "epochs": [dataclasses.asdict(record) for record in records],
         "test": dataclasses.asdict(test),
     }
@@ -98,11 +107,23 @@ def _optimizer(model: Module, args: argparse.Namespace) -> Optimizer:
     from minidl.nn import BatchNorm1d, BatchNorm2d
     from minidl.optim import SGD, Adam
 
+    decay = args.weight_decay if args.weight_decay is not None else 5e-4 if args.rule == "float" else 0.0
     if args.optimizer == "adam":
-        return Adam(model.named_parameters(), args.lr if args.lr is not None else 0.001, weight_decay=args.weight_decay)
+        return Adam(model.named_parameters(), args.lr if args.lr is not None else 0.001, weight_decay=decay)
     normalized = any(isinstance(module, (BatchNorm1d, BatchNorm2d)) for module in model.modules())
     lr = args.lr if args.lr is not None else 0.1 if normalized else 0.01
-    return SGD(model.named_parameters(), lr, momentum=0.9, nesterov=True, weight_decay=args.weight_decay)
+    return SGD(model.named_parameters(), lr, momentum=0.9, nesterov=True, weight_decay=decay)
+
+
+def _in_few_bits(optimizer: Optimizer, args: argparse.Namespace) -> Optimizer | Rule:
+    """Put the rule that was asked for around the optimizer."""
+    if args.rule == "float":
+        if args.bits is not None:
+            raise ValueError(f"found --bits {args.bits} for float weights, expected a rule too: add --rule sr")
+        return optimizer
+    from algorithms.quantization import make_format, make_rule
+
+    return make_rule(args.rule, optimizer, make_format(1 if args.bits is None else args.bits), args.seed)
 
 
 def _schedule(lr: float, args: argparse.Namespace) -> Schedule:

@@ -9,5 +9,6 @@ from minidl.graph.show import dot, table
 from minidl.graph.trace import TraceError, trace
 
 __all__ = [
-    "SOURCES", "Cost", "Graph", "Node", "Row", "TraceError", "cost", "dot", "fold_batch_norm", "fuse", "run", "table", "trace",
+    "SOURCES", "Cost", "Graph", "Node", "Row", "TraceError", "cost", "dot", "fold_batch_norm", "fuse", "run", "table",
+    "trace",
 ]  # fmt: skip

@@ -6,7 +6,6 @@ none: NumPy's `a + b` is one pass already, and as fast.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -55,8 +54,9 @@ def _compiled(x: Array, *others: Array) -> bool:
 
 def _run(loop: str, *inputs: Array) -> Array:
     """Run a compiled loop over all elements, in the order of memory."""
-    loops = import_module(".activation_compiled", __package__)
+    from . import activation_compiled
+
     y = np.empty(inputs[0].shape, np.float32)
     flat = [np.ascontiguousarray(array).reshape(-1) for array in (*inputs, y)]
-    parallel_for(getattr(loops, loop), y.size, GRAIN, *flat)
+    parallel_for(getattr(activation_compiled, loop), y.size, GRAIN, *flat)
     return y

@@ -9,14 +9,17 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+import re
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
 F = TypeVar("F", bound=Callable[..., Any])
+KEY = re.compile("[0-9a-f]{24}")  # what `cache_key` looks like
 
 
 def jit(function: F) -> F:
@@ -45,6 +48,16 @@ def cache_folder() -> Path | None:
             return folder
     except OSError:
         return None
+
+
+def old_folders(age: float = 86_400.0) -> list[Path]:
+    """Return the cache folders of other code, compilers or processors that nothing was added to for `age` seconds.
+
+    A younger one may be in use: a process that runs an earlier version still writes to it.
+    """
+    current = cache_folder()
+    others = [] if current is None else [f for f in current.parent.iterdir() if f != current and KEY.fullmatch(f.name)]
+    return sorted(folder for folder in others if time.time() - folder.stat().st_mtime > age)
 
 
 def cache_key() -> str:

@@ -7,7 +7,6 @@ The four passes are defined here in NumPy; their compiled twins, for 32-bit floa
 from __future__ import annotations
 
 import sys
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -84,7 +83,9 @@ def _scale(weight: Array, var: Array, eps: float) -> Array:
 def _passes(x: Array) -> Any:
     """Return the module whose passes take x: the compiled one for 32-bit floats, else this one."""
     if compiled() and x.dtype == np.float32:
-        return import_module(".norm_compiled", __package__)
+        from . import norm_compiled
+
+        return norm_compiled
     return sys.modules[__name__]
 
 

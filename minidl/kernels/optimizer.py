@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import sys
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -106,14 +105,16 @@ def adam_step(
 
 def _run(step: str, arrays: tuple[Array | None, ...], numbers: tuple[float, ...], *options: bool) -> None:
     """Run the compiled step of this name, or its twin above, over all elements of a parameter and its state."""
-    twin = getattr(sys.modules[__name__], step)
+    loop = getattr(sys.modules[__name__], step)
     given = [array for array in arrays if array is not None]
     p = given[0]
     typed = [p.dtype.type(number) for number in numbers]
     if not all(array.flags.c_contiguous for array in given):
-        twin(0, len(p), *arrays, *typed, *options)
+        loop(0, len(p), *arrays, *typed, *options)
         return
     flat = [None if array is None else array.reshape(-1) for array in arrays]
-    fast = compiled() and all(array.dtype == np.float32 for array in given)
-    loop = getattr(import_module(".optimizer_compiled", __package__), step) if fast else twin
+    if compiled() and all(array.dtype == np.float32 for array in given):
+        from . import optimizer_compiled
+
+        loop = getattr(optimizer_compiled, step)
     parallel_for(loop, p.size, GRAIN, *flat, *typed, *options)

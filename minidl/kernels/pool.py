@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from importlib import import_module
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
@@ -29,7 +28,9 @@ def _or_compiled(definition: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(definition)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         if compiled() and getattr(args[0], "dtype", None) == np.float32:
-            twin: Callable[P, R] = getattr(import_module(".pool_compiled", __package__), definition.__name__)
+            from . import pool_compiled
+
+            twin: Callable[P, R] = getattr(pool_compiled, definition.__name__)
             return twin(*args, **kwargs)
         return definition(*args, **kwargs)
 

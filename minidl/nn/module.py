@@ -28,6 +28,9 @@ class Store(Protocol):
     @property
     def dtype(self) -> np.dtype[Any]: ...
 
+    @property
+    def nbytes(self) -> int: ...
+
     def read(self) -> Array:
         """Return the numbers as a read-only array, which the store itself does not keep."""
 
@@ -194,18 +197,16 @@ def check_state(own: Mapping[str, Parameter | Array], state: Mapping[str, Array]
 def _walk(module: Module) -> Iterator[tuple[str, Any]]:
     """Parameters, buffers and modules inside, depth first in assignment order, each object once."""
     seen = {id(module)}
-    for key, item in children(module):
-        yield from _visit(key, item, seen)
-
-
-def _visit(name: str, value: Any, seen: set[int]) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, (Parameter, np.ndarray, Module)):
-        if id(value) in seen:
-            return
-        seen.add(id(value))
-        yield name, value
-    for key, item in children(value):
-        yield from _visit(f"{name}.{key}", item, seen)
+    waiting = children(module)[::-1]
+    while waiting:
+        name, value = waiting.pop()
+        if isinstance(value, (Parameter, np.ndarray, Module)):
+            if id(value) in seen:
+                continue
+            seen.add(id(value))
+            yield name, value
+        if isinstance(value, (Module, dict, list, tuple)):
+            waiting += [(f"{name}.{key}", item) for key, item in reversed(children(value))]
 
 
 def children(value: Any) -> list[tuple[str, Any]]:

@@ -22,7 +22,8 @@ class BatchNorm(Function):  # x (..., C), weight (C,), bias (C,)[, residual (...
         self.eps, self.relu = eps, relu
 
     def forward(self, x: Array, weight: Array, bias: Array, *residual: Array) -> Array:
-        y, self.mean, self.var = kernel.batch_norm(x, weight, bias, self.eps, *residual, relu=self.relu)
+        added = residual[0] if residual else None
+        y, self.mean, self.var = kernel.batch_norm(x, weight, bias, self.eps, added, self.relu)
         self.y = y if self.relu and residual else None  # without a residual, x tells where y is positive
         return y
 

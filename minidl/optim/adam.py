@@ -2,47 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 
-import numpy as np
-
+from minidl.kernels import optimizer as kernel
 from minidl.nn.module import Parameter
 from minidl.optim.optimizer import Optimizer
 from minidl.types import Array
 
 
-def adam(
-    weight: Array,
-    grad: Array,
-    mean: Array,
-    square: Array,
-    steps: int,
-    lr: float,
-    betas: tuple[float, float],
-    eps: float,
-    weight_decay: float,
-) -> None:
-    """One step, in place, on arrays of one shape; `steps` counts from 1 (Algorithm 1).
+class Adam(Optimizer):
+    """Adam with bias correction (Algorithm 1; t counts a parameter's updates).
 
     g = grad + weight_decay·weight;  mean ← β₁·mean + (1-β₁)·g;  square ← β₂·square + (1-β₂)·g²;
     weight ← weight - lr·m̂ / (√ŝ + eps)  with  m̂ = mean/(1-β₁ᵗ), ŝ = square/(1-β₂ᵗ).
-    """
-    beta1, beta2 = betas
-    if weight_decay:
-        grad = grad + weight_decay * weight
-    mean *= beta1
-    mean += (1 - beta1) * grad
-    square *= beta2
-    square += (1 - beta2) * grad * grad
-    scale = np.sqrt(square)
-    scale /= math.sqrt(1 - beta2**steps)
-    scale += eps
-    weight -= lr / (1 - beta1**steps) * mean / scale
-
-
-class Adam(Optimizer):
-    """Adam with bias correction.
 
     Parameters
     ----------
@@ -82,7 +54,7 @@ class Adam(Optimizer):
 
     def move(self, weight: Array, grad: Array, *state: Array, steps: int) -> None:
         mean, square = state
-        adam(weight, grad, mean, square, steps, float(self.lr), self.betas, self.eps, self.weight_decay)
+        kernel.adam(weight, grad, mean, square, steps, self.lr, self.betas, self.eps, self.weight_decay)
 
     def __repr__(self) -> str:
         return f"Adam(lr={self.lr}, betas={self.betas}, eps={self.eps}, weight_decay={self.weight_decay})"

@@ -1,19 +1,16 @@
-"""What every optimizer shares: parameters and their state by name, and a walk over memory in cache-sized blocks.
+"""What every optimizer shares: parameters, and their state by name.
 
 The formula of a step is left to `sgd.py` and `adam.py`; the rate over time to `schedule.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from types import EllipsisType
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
 from minidl.nn.module import Parameter, check_state
 from minidl.types import Array
-
-BLOCK = 1 << 14  # elements: at 64 kB a float32 array, the few arrays of one update stay in the cache together
 
 
 class Optimizer:
@@ -54,9 +51,7 @@ class Optimizer:
             raise ValueError(f"the gradient of {name} is {grad.shape}, expected its parameter's shape {weight.shape}")
         self.state[f"steps/{name}"] += 1
         state = [self.state[f"{slot}/{name}"] for slot in self.slots]
-        steps = int(self.state[f"steps/{name}"])
-        for rows in _blocks(weight):
-            self.move(weight[rows], grad[rows], *(array[rows] for array in state), steps=steps)
+        self.move(weight, grad, *state, steps=int(self.state[f"steps/{name}"]))
 
     def move(self, weight: Array, grad: Array, *state: Array, steps: int) -> None:
         """One step of the formula on arrays of one shape, in place; `steps` counts from 1."""
@@ -93,13 +88,3 @@ def _by_name(optimizer: str, named_parameters: Iterable[tuple[str, Parameter]]) 
     if not parameters:
         raise ValueError(f"{optimizer} got no parameters, expected one or more: was the generator used up before?")
     return parameters
-
-
-def _blocks(array: Array) -> Iterator[slice | EllipsisType]:
-    """Ranges of axis 0 that cover `array`, each of about `BLOCK` elements: views of any memory layout."""
-    if array.size <= BLOCK:
-        yield ...
-        return
-    rows = max(1, BLOCK * len(array) // array.size)
-    for start in range(0, len(array), rows):
-        yield slice(start, start + rows)

@@ -4,38 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from minidl.kernels import optimizer as kernel
 from minidl.nn.module import Parameter
 from minidl.optim.optimizer import Optimizer
 from minidl.types import Array
 
 
-def sgd(
-    weight: Array,
-    grad: Array,
-    velocity: Array | None,
-    lr: float,
-    momentum: float,
-    nesterov: bool,
-    weight_decay: float,
-) -> None:
-    """One step, in place, on arrays of one shape.
+class SGD(Optimizer):
+    """Stochastic gradient descent.
 
     d = grad + weight_decay·weight;  velocity ← momentum·velocity + d;  weight ← weight - lr·velocity,
     or, with Nesterov, weight ← weight - lr·(d + momentum·velocity).
-    """
-    step = grad
-    if weight_decay:
-        step = weight_decay * weight
-        step += grad
-    if velocity is not None:
-        velocity *= momentum
-        velocity += step
-        step = step + momentum * velocity if nesterov else velocity
-    weight -= lr * step
-
-
-class SGD(Optimizer):
-    """Stochastic gradient descent.
 
     Parameters
     ----------
@@ -74,7 +53,7 @@ class SGD(Optimizer):
 
     def move(self, weight: Array, grad: Array, *state: Array, steps: int) -> None:
         velocity = state[0] if state else None
-        sgd(weight, grad, velocity, float(self.lr), self.momentum, self.nesterov, self.weight_decay)
+        kernel.sgd(weight, grad, velocity, self.lr, self.momentum, self.nesterov, self.weight_decay)
 
     def __repr__(self) -> str:
         settings = f"momentum={self.momentum}, nesterov={self.nesterov}, weight_decay={self.weight_decay}"

@@ -1,27 +1,29 @@
 """`compile`: a network as a list of kernel calls on arrays, for inference without the engine around it.
 
 The plan is the traced graph with batch norm, addition and ReLU fused, run in order; an array is let go after its last
-reader, so that few are alive at a time.  It holds the network's own parameters and gives the bits of its evaluation mode.
+reader, so that few are alive at a time.  It holds the network's own parameters and gives the bits of its evaluation.
 """
 
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from minidl.graph import Graph, Node, fuse, trace
 from minidl.graph.run import compute
 from minidl.kernels.parallel import get_num_threads, set_num_threads
-from minidl.nn.module import Module
 from minidl.types import Array, Shape
+
+if TYPE_CHECKING:
+    from minidl.nn.module import Module
 
 
 @dataclass(frozen=True)
 class Step:
-    """One kernel call: `node` reads the values of `inputs`, after which those in `last_read` are not needed any more."""
+    """One kernel call: `node` reads the values of `inputs`; those in `last_read` are not needed after it."""
 
     node: Node
     inputs: tuple[int, ...]
@@ -49,10 +51,8 @@ class Plan:
     def __call__(self, x: Array) -> Array:
         """The network's output for a batch x (N, *input shape); x is not changed."""
         with _threads(self.threads):
-            values: Array = x
-            for _, values in self._run(x):
-                pass
-        return values
+            ((_, y),) = deque(self._run(x), maxlen=1)  # the last value; the others go on the way
+        return y
 
     def profile(self, x: Array) -> list[tuple[str, float]]:
         """Seconds of every step on a batch: (operation and layer, time)."""
@@ -95,6 +95,7 @@ def compile(model_or_graph: Module | Graph, input_shape: Shape | None = None, th
 
     Examples
     --------
+    >>> import numpy as np
     >>> from minidl import nn
     >>> net = nn.models.resnet(8, rng=0)
     >>> plan = compile(net, input_shape=(32, 32, 3))
@@ -121,4 +122,3 @@ class _threads:  # noqa: N801 - used like a function
 
     def __exit__(self, *_: object) -> None:
         set_num_threads(self.former)
-

@@ -1,5 +1,7 @@
 """`grad`, `backward` and `hvp` as their users see them: zeros, intermediates, higher orders, and clear refusals."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -162,3 +164,20 @@ def test_backward_runs_inside_no_grad_on_a_graph_recorded_before():
     with minidl.no_grad():
         y.backward()
     assert x.grad.item() == 6.0 and not x.grad.requires_grad
+
+
+def test_a_leaf_keeps_its_gradient_without_a_copy_where_nobody_else_holds_it():
+    """Of 8 MB of weights the gradient is 8 MB, once; a cotangent that the caller holds is copied."""
+    w = Tensor(np.ones(1 << 20), requires_grad=True)
+    loss = (w * 3.0).sum()
+    tracemalloc.start()
+    try:
+        loss.backward()
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert w.grad.size * 8 <= peak < 1.5 * w.grad.size * 8
+    given = np.ones(3)
+    a, b = (Tensor(np.zeros(3), requires_grad=True) for _ in range(2))
+    (a + b).backward(given)
+    assert not any(np.shares_memory(p, q) for p, q in [(a.grad, b.grad), (a.grad, given), (b.grad, given)])

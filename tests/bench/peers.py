@@ -60,9 +60,11 @@ def build(name: str) -> nn.Module:
 FORMATS = {"contiguous": torch.contiguous_format, "channels-last": torch.channels_last}
 
 
-def training_step(name: str, batch_size: int, memory_format: str) -> Callable[[], object]:
-    """One step of SGD with momentum on random images."""
+def training_step(name: str, batch_size: int, memory_format: str, compiled: bool = False) -> Callable[[], object]:
+    """One step of SGD with momentum on random images, by torch.compile if asked."""
     model = build(name).to(memory_format=FORMATS[memory_format]).train()
+    if compiled:
+        model.compile()
     x = torch.randn(batch_size, 3, 32, 32).to(memory_format=FORMATS[memory_format])
     labels = torch.randint(0, 10, (batch_size,))
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9, weight_decay=5e-4)

@@ -167,6 +167,14 @@ def test_sixteen_bits_of_a_word_are_uniform(shift):
         assert abs(chi_square_z(codes, 65536)) < SIGMAS
 
 
+@pytest.mark.parametrize("lag", [1, 2, 3, 18, 32, 512, 1024, 8192])
+@pytest.mark.parametrize("shift", [0, 8], ids=["low", "high"])
+def test_halves_a_lag_apart_are_independent_those_of_one_word_too(lag, shift):
+    for key in some_keys(3):
+        byte = random.random_uint16(N, key).astype(np.uint32) >> np.uint32(shift) & np.uint32(0xFF)
+        assert abs(chi_square_z(byte[:-lag] << np.uint32(8) | byte[lag:], 65536)) < SIGMAS
+
+
 def test_avalanche_each_element_bit_flips_each_output_bit_half_of_the_time():
     n = 1 << 14
     elements = random.random_uint32(n, random.stream_key(5, "elements", 0))

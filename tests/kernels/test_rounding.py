@@ -157,7 +157,7 @@ def test_floats_are_rounded_as_the_integers_that_they_stand_for(seed, shift, dty
     np.testing.assert_array_equal(codes, shift_stochastic(values, shift, key))
 
 
-@given(st.integers(1, 12), st.integers(-(2**16), 2**16))
+@given(st.integers(1, 12), st.integers(-(2**15), 2**15))
 def test_float_rounding_of_r_bits_is_exactly_unbiased_on_fractions_of_r_bits(bits, value):
     """All 2**r draws once, fed to the definition in place of the words: mean and variance are exact."""
     position = np.full(2**bits, value / 2**bits, np.float32)

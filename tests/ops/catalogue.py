@@ -139,8 +139,8 @@ def normalizations(draw, training, residual=False, relu=False):
     options = {"training": training, "relu": False, "running_mean": None, "running_var": None}
     if not training:
         options |= {"running_mean": rng.standard_normal(c), "running_var": rng.uniform(0.5, 2, c)}
-    drawn = [(*rows, c), (c,), (c,), (*rows, c)][: 3 + residual]
-    case = draw(cases(st.just(drawn), ["distinct", "nonzero", "any", "any"][: 3 + residual], lambda _: st.just(options)))
+    drawn, kinds = [(*rows, c), (c,), (c,), (*rows, c)], ["distinct", "nonzero", "any", "any"]
+    case = draw(cases(st.just(drawn[: 3 + residual]), kinds[: 3 + residual], lambda _: st.just(options)))
     if relu:
         assume(np.abs(define.batch_norm(*case.arrays, **case.options)).min() > 1e-3)  # away from the kink
         case.options["relu"] = True

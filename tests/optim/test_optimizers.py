@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minidl import Tensor
+from minidl.kernels import optimizer as kernel
 from minidl.nn import Linear, Parameter
-from minidl.optim import SGD, Adam, optimizer
+from minidl.optim import SGD, Adam
 
 SHAPES = st.lists(st.integers(1, 5), min_size=0, max_size=4).map(tuple)
 SEEDS = st.integers(0, 2**32 - 1)
@@ -105,13 +106,13 @@ def test_nesterov_by_hand():
 
 
 @every_optimizer
-@given(seed=SEEDS, block=st.integers(1, 40))
-def test_blocks_do_not_change_a_bit(make, seed, block):
+@given(seed=SEEDS, grain=st.integers(1, 40))
+def test_ranges_do_not_change_a_bit(make, seed, grain):
     shapes = [(7, 5), (31,), (2, 3, 4), ()]
     whole, parts = parameters(seed, shapes), parameters(seed, shapes)
     run(make(whole), whole, range(3))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(optimizer, "BLOCK", block)
+        patch.setattr(kernel, "GRAIN", grain)
         run(make(parts), parts, range(3))
     assert all(np.array_equal(p.data, q.data) for (_, p), (_, q) in zip(whole, parts, strict=True))
 

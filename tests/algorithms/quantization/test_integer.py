@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 import minidl
 from algorithms.quantization.integer import IntegerNetwork, saturate, sums
-from minidl.kernels.backend import use
+from minidl.kernels.backend import numba_available, use
 
+needs_numba = pytest.mark.skipif(not numba_available(), reason="compares with compiled kernels")
 seeds = st.integers(0, 2**32 - 1)
 layer_sizes = st.lists(st.integers(1, 20), min_size=2, max_size=4)
 
@@ -27,7 +28,7 @@ def assert_same(net, rule):
         np.testing.assert_array_equal(parameter.held.codes, weight)
 
 
-@pytest.mark.parametrize("backend", ["numpy", "numba"])
+@pytest.mark.parametrize("backend", ["numpy", pytest.param("numba", marks=needs_numba)])
 @settings(max_examples=10)
 @given(seed=seeds, sizes=layer_sizes, batch=st.integers(1, 40), fraction=st.integers(3, 6), rate=st.integers(3, 9))
 def test_integer_training_is_the_simulation_bit_for_bit(backend, seed, sizes, batch, fraction, rate):

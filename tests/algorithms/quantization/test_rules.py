@@ -10,6 +10,8 @@ from algorithms.quantization import (
     Binary,
     BinaryConnect,
     BlockFloat,
+    Bop,
+    FewBits,
     FixedPoint,
     Rounding,
     StochasticRounding,
@@ -27,7 +29,10 @@ RULES = {
     "sr": lambda optimizer, quantizer: StochasticRounding(optimizer, quantizer, seed=5),
     "bc": BinaryConnect,
     "bc-stochastic": lambda optimizer, quantizer: BinaryConnect(optimizer, quantizer, stochastic=True, seed=5),
+    "bc-fine": lambda o, quantizer: BinaryConnect(o, quantizer, scale_steps=True, accumulator=FixedPoint(12, 10)),
+    "bop": lambda optimizer, quantizer: Bop(optimizer, quantizer, gamma=0.1, threshold=1e-4),
 }
+SCALED = [rule for rule in RULES if rule not in ("bc-fine", "bop")]  # which take scales that follow the weights
 FORMATS = {
     "binary": Binary(),
     "binary 0.1": Binary(0.1),
@@ -75,7 +80,13 @@ def bits(model, rule):
 
 everything = pytest.mark.parametrize(
     ("rule", "format", "optimizer"),
-    [(r, f, o) for r in RULES for f in FORMATS for o in OPTIMIZERS if o == "adam" or f == "binary"],
+    [
+        (r, f, o)
+        for r in RULES
+        for f in FORMATS
+        for o in OPTIMIZERS
+        if f == "binary" or (o == "adam" and (r in SCALED or (f == "binary 0.1") or (f == "fixed" and r == "bc-fine")))
+    ],
 )
 
 
@@ -87,8 +98,7 @@ def test_conv_weights_stay_on_the_grid_and_everything_else_is_trained(rule, form
     assert list(rule.quantized) == ["layers.0.weight", "layers.2.weight"]
     for name, parameter in model.named_parameters():
         if name in rule.quantized:
-            fitted = rule.formats[name] if isinstance(rule, Rounding) else rule.quantizer.fit(rule.real[name])
-            np.testing.assert_array_equal(fitted.round_nearest(parameter.data), parameter.data)
+            np.testing.assert_array_equal(parameter.held.format.round_nearest(parameter.data), parameter.data)
             assert parameter.dtype == np.float32
         elif name.endswith("weight"):
             assert (parameter.data != before[name]).any()
@@ -231,6 +241,61 @@ def test_bc_shows_real_and_nearest_weights_and_puts_back_its_own():
         np.testing.assert_array_equal(array, drawn[name])
 
 
+@given(seeds, st.booleans())
+def test_bc_multiplies_whole_steps_by_the_authors_factor(seed, adam):
+    """The factor is after Adam, so it changes the step and nothing that Adam remembers."""
+    weight = np.random.default_rng(seed).uniform(-0.2, 0.2, (4, 3, 3, 2)).astype(np.float32)
+    moves = []
+    for scale_steps in (False, True):
+        parameter = nn.Parameter(weight.copy())
+        inner = (optim.Adam if adam else optim.SGD)([("weight", parameter)], lr=0.001)
+        rule = BinaryConnect(inner, Binary(), scale_steps=scale_steps)
+        parameter.grad = minidl.Tensor(np.random.default_rng(seed + 1).standard_normal(weight.shape).astype(np.float32))
+        rule.step()
+        moves.append(rule.real["weight"] - weight)
+    factor = np.sqrt(9 * (4 + 2) / 1.5)
+    np.testing.assert_allclose(moves[1], factor * moves[0], atol=1e-6)  # float32 weights of 0.2: 2**-26 each way
+
+
+@given(seeds)
+def test_bc_keeps_its_sums_on_the_accumulators_grid_without_bias(seed):
+    fine = FixedPoint(8, 6)
+    weight = nn.Parameter(np.zeros((20_000, 1, 1, 1), np.float32))
+    rule = BinaryConnect(optim.SGD([("weight", weight)], lr=1), Binary(), seed=seed, accumulator=fine)
+    for _ in range(4):
+        weight.grad = minidl.Tensor(np.full(weight.shape, -0.003, np.float32))
+        rule.step()
+    real = rule.real["weight"]
+    np.testing.assert_array_equal(fine.round_nearest(real), real)
+    assert rule._real["weight"].held.nbytes == 20_000
+    # four draws of variance at most Δ·0.003 each (Lemma 1); 6 standard errors and the 2**-17 of each rounding
+    assert abs(real.mean() - 0.012) <= 6 * np.sqrt(4 * 0.003 / 64 / 20_000) + 4 * 2**-17 / 64
+
+
+@given(seeds, st.floats(0.05, 1), st.sampled_from([1e-3, 0.1, 1.0]))
+def test_bop_flips_what_the_mean_gradient_has_pushed_beyond_the_threshold(seed, gamma, threshold):
+    """Against the two lines of the definition, over several steps, with γ following the rate."""
+    rng = np.random.default_rng(seed)
+    w = rng.choice([-1.0, 1.0], (5, 2, 2, 3)).astype(np.float32)
+    mean, parameter = np.zeros_like(w), nn.Parameter(w.copy())
+    rule = Bop(optim.SGD([("weight", parameter)], lr=0.5), gamma=gamma, threshold=threshold)
+    for step in range(6):
+        rule.lr = 0.5 if step < 3 else 0.05
+        grad = rng.standard_normal(w.shape).astype(np.float32)
+        mean += gamma * rule.lr / 0.5 * (grad - mean)
+        w = np.where((np.sign(mean) == np.sign(w)) & (np.abs(mean) > threshold), -w, w)
+        parameter.grad = minidl.Tensor(grad)
+        rule.step()
+        np.testing.assert_array_equal(parameter.data, w)
+
+
+def test_bop_leaves_the_inner_optimizer_no_memory_of_its_weights():
+    model = network()
+    rule = Bop(optim.Adam(model.named_parameters(), lr=0.01))
+    assert not any(name.endswith(tuple(rule.quantized)) for name in rule.optimizer.state)
+    assert "mean/layers.4.weight" in rule.optimizer.state
+
+
 def test_the_rate_and_gradients_are_those_of_the_optimizer():
     model, rule = make("sr")
     rule.lr = 0.5
@@ -240,6 +305,56 @@ def test_the_rate_and_gradients_are_those_of_the_optimizer():
     assert all(p.grad is None for p in model.parameters())
     assert "Adam(lr=0.5" in repr(rule)
     assert "seed=5" in repr(rule)
+
+
+@pytest.mark.parametrize("rule", ["sr", "bc"])
+def test_gradients_and_momentum_of_few_bits_are_rounded_in_the_order_that_is_documented(rule):
+    """By hand: round the gradient, let SGD move weight and momentum, round the momentum, round the weight."""
+    format, state, lr = FixedPoint(8, 4), FixedPoint(8, 3), 0.25
+    start = np.random.default_rng(0).standard_normal((3, 3, 3, 2)).astype(np.float32)
+    parameter = nn.Parameter(start.copy())
+    sgd = optim.SGD([("weight", parameter)], lr=lr, momentum=0.5)
+    wrapped = RULES[rule](FewBits(sgd, gradient=format, state=state, seed=9), FixedPoint(8, 5))
+    real = wrapped.real["weight"].copy() if rule == "bc" else parameter.data.copy()
+    velocity = np.zeros_like(start)
+    for step in range(1, 5):
+        grad = np.random.default_rng(step).standard_normal(start.shape).astype(np.float32)
+        parameter.grad = minidl.Tensor(grad)
+        wrapped.step()
+        velocity = 0.5 * velocity + format.round_stochastic(grad, 9, "gradient/weight", step)
+        real = real - np.float32(lr) * velocity
+        velocity = state.round_stochastic(velocity, 9, "momentum/weight", step)
+        np.testing.assert_array_equal(sgd.state["momentum/weight"], velocity)
+        if rule == "bc":
+            real = real.clip(*FixedPoint(8, 5).ends)
+            np.testing.assert_array_equal(wrapped.real["weight"], real)
+        else:
+            key = draw_key(5, "weight", step)
+            real = FixedPoint(8, 5).decode(FixedPoint(8, 5).encode_stochastic(real, key).codes)
+            np.testing.assert_array_equal(parameter.data, real)
+
+
+def test_few_bits_without_formats_is_the_optimizer_itself_and_resumes():
+    results = []
+    for wrap in (lambda o: o, FewBits):
+        model = network()
+        optimizer = wrap(optim.Adam(model.named_parameters(), lr=0.01))
+        train_steps(model, optimizer, 3)
+        results.append(bits(model, optimizer))
+    assert results[0] == results[1]
+
+    def build():
+        model = network()
+        few = FewBits(OPTIMIZERS["nesterov"](model.named_parameters()), BlockFloat(6), BlockFloat(8), seed=2)
+        return model, StochasticRounding(few, Binary())
+
+    (model, whole), (first_model, first), (second_model, second) = build(), build(), build()
+    train_steps(model, whole, 4)
+    train_steps(first_model, first, 2)
+    second_model.load_state_dict(first_model.state_dict())
+    second.load_state_dict(first.state_dict())
+    train_steps(second_model, second, 2, first=2)
+    assert bits(second_model, second) == bits(model, whole)
 
 
 # --- Degenerate input -------------------------------------------------------------------------------------------------
@@ -266,6 +381,11 @@ def test_an_infinite_gradient_and_a_huge_rate_saturate_and_are_counted(rule):
         assert wrapped.saturated["weight"] == (0 if rule == "bc" else 3)
 
 
+def test_bop_refuses_an_infinite_gradient_which_its_mean_would_never_forget():
+    with pytest.raises(TrainingError, match="weight in step 1: its gradient holds infinities"):
+        one_weight(Bop, [1.0, -1.0], np.inf, 0.1)
+
+
 def test_mistakes_get_one_clear_sentence():
     linear = nn.Linear(2, 2)
     with pytest.raises(ValueError, match="found no weight to quantize"):
@@ -279,5 +399,11 @@ def test_mistakes_get_one_clear_sentence():
     _, sgd = make("bc", optimizer="sgd")
     with pytest.raises(ValueError, match="missing"):
         adam.load_state_dict(sgd.state_dict())
+    sgd = optim.SGD(network().named_parameters(), lr=0.1)
+    for quantizer in (FixedPoint(8, 4), Binary(per_filter=True)):
+        with pytest.raises(ValueError, match="expected Binary"):
+            Bop(sgd, quantizer)
+    with pytest.raises(ValueError, match="gamma=2"):
+        Bop(sgd, gamma=2)
     everything = Rounding(optim.SGD(linear.named_parameters(), lr=0.1), Binary(), which=lambda name, p: p.ndim == 2)
     assert list(everything.quantized) == ["weight"]

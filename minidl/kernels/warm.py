@@ -1,0 +1,94 @@
+"""One small call of every compiled kernel, with every kind of argument: running them fills the cache on disk.
+
+A test holds the list to be complete: after it, no network of `minidl.nn.models` compiles anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import activation, conv, norm, optimizer, pool, random, rounding
+
+Array = NDArray[Any]
+
+CONVOLUTIONS: dict[str, tuple[tuple[int, ...], tuple[int, ...], int, int]] = {  # x, weight, stride, groups
+    "direct": ((2, 16, 16, 3), (16, 5, 5, 3), 1, 1),
+    "images": ((16, 4, 4, 16), (16, 3, 3, 16), 2, 1),
+    "winograd": ((8, 16, 16, 64), (64, 3, 3, 64), 1, 1),
+    "winograd of few patches": ((8, 8, 8, 64), (64, 3, 3, 64), 1, 1),  # its weight gradient has loops of its own
+    "depthwise": ((2, 8, 8, 16), (16, 3, 3, 1), 1, 16),
+    "pointwise": ((2, 8, 8, 16), (16, 1, 1, 16), 1, 1),
+}  # each a convolution for which `conv.choose` takes the kernel of the first word
+
+
+def calls() -> dict[str, Callable[[], None]]:
+    """Return the calls by what they compile; each takes a few seconds the first time, and next to nothing later."""
+    found: dict[str, Callable[[], None]] = {}
+    for name in CONVOLUTIONS:
+        found[f"convolution, {name}"] = partial(_convolve, name)
+    found |= {"batch norm": _normalize, "activations": _activate, "pooling": _pool}
+    found |= {"optimizers": _optimize, "random numbers": _draw, "rounding": _round}
+    return found
+
+
+def _convolve(name: str) -> None:
+    x_shape, weight_shape, stride, groups = CONVOLUTIONS[name]
+    x, weight = _floats(*x_shape), _floats(*weight_shape)
+    how = (stride, stride), (weight_shape[1] // 2, weight_shape[2] // 2), groups
+    y = conv.forward(x, weight, None, *how)
+    conv.forward(x, weight, _floats(weight_shape[0]), *how)
+    conv.grad_input(y, weight, x.shape, *how)
+    conv.grad_weight(x, y, weight.shape, *how)
+
+
+def _normalize() -> None:
+    x, weight, bias = _floats(4, 4, 4, 8), _floats(8), _floats(8)
+    y, mean, var = norm.batch_norm(x, weight, bias, 1e-5)
+    norm.batch_norm(x, weight, bias, 1e-5, residual=x, relu=True)
+    norm.batch_norm_backward(y, x, weight, mean, var, 1e-5)
+    norm.batch_norm_backward(y, x, weight, mean, var, 1e-5, bias)
+
+
+def _activate() -> None:
+    x = _floats(2 * activation.SMALL)
+    activation.gate(x, activation.relu(x))
+
+
+def _pool() -> None:
+    x = _floats(2, 8, 8, 8)
+    for size, stride, padding in (((2, 2), (2, 2), (0, 0)), ((3, 3), (2, 2), (1, 1))):
+        y, chosen = pool.max_pool(x, size, stride, padding)
+        pool.gather(pool.spread(y, chosen, x.shape, size, stride, padding), chosen, size, stride, padding)
+        pool.avg_pool_grad(pool.avg_pool(x, size, stride, padding), x.shape, size, stride, padding)
+    pool.global_avg_pool_grad(pool.global_avg_pool(x), x.shape)
+
+
+def _optimize() -> None:
+    p, grad, first, second = (_floats(16) for _ in range(4))
+    optimizer.sgd(p, grad, None, lr=0.1)
+    optimizer.sgd(p, grad, first, lr=0.1, momentum=0.9)
+    optimizer.adam(p, grad, first, second, step=1, lr=0.1)
+
+
+def _draw() -> None:
+    key = random.stream_key(0, "warm", 0)
+    for fill in (random.random_uint32, random.random_uint16, random.uniform):
+        fill(16, key)
+
+
+def _round() -> None:
+    key, x, codes = random.stream_key(0, "warm", 0), _floats(16), np.zeros(16, np.int8)
+    rounding.encode_nearest(x, codes, 1.0, -1, 1)
+    rounding.encode_stochastic(x, codes, 1.0, 0.0, -1, 1, key)
+    rounding.update_codes(codes, x, 0.1, -1, 1, key)
+    rounding.update_bits(np.zeros(2, np.uint8), x, 0.1, key)
+    rounding.shift_stochastic(np.zeros(16, np.int32), 1, key)
+
+
+def _floats(*shape: int) -> Array:
+    return np.ones(shape, np.float32)

@@ -1,7 +1,7 @@
 """One framework that trains one network in a process of its own, so that its memory and its start are its own.
 
 Called as `worker.py VARIANT NETWORK BATCH_SIZE THREADS`.  It says in lines of JSON how long it took from its first line
-to the end of the first step, then, for every line it reads, how long one more step took, and at the end its peak memory.
+to the end of the first step, then, for every line it reads, how long a step took, and at the end its peak memory.
 """
 
 from __future__ import annotations

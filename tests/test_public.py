@@ -75,10 +75,9 @@ def test_an_unknown_name_raises():
 
 
 @pytest.mark.parametrize("package", ["minidl", "minidl.ops", "minidl.nn", "minidl.autograd"])
-def test_what_is_promised_in_all_exists_or_is_a_room(package):
+def test_what_is_promised_in_all_exists(package):
     module = importlib.import_module(package)
-    rooms = {"export", "runtime"}  # promised by the design, filled by later work
-    assert [name for name in module.__all__ if name not in rooms and not hasattr(module, name)] == []
+    assert [name for name in module.__all__ if not hasattr(module, name)] == []
 
 
 def test_import_minidl_loads_nothing_heavy():

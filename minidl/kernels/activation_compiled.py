@@ -26,3 +26,11 @@ def gate(start, stop, grad_y, y, grad_x):  # type: ignore[no-untyped-def]
     grad, row, to = grad_y[start:stop], y[start:stop], grad_x[start:stop]
     for i in range(row.size):
         to[i] = grad[i] if row[i] > ZERO else ZERO
+
+
+@jit
+def add(start, stop, a, b, y):  # type: ignore[no-untyped-def]
+    """Write a + b to y."""
+    left, right, to = a[start:stop], b[start:stop], y[start:stop]
+    for i in range(left.size):
+        to[i] = left[i] + right[i]

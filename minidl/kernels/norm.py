@@ -51,7 +51,8 @@ def batch_norm_inference(
     relu: bool = False,
 ) -> Array:
     """Return what `batch_norm` does, with a given mean and variance."""
-    y: Array = _passes(x).normalize(x, mean, _scale(weight, var, eps), bias, residual, relu)
+    scale = (weight * _inv_std(var, eps)).astype(x.dtype)
+    y: Array = _passes(x).normalize(x, mean, scale, bias, residual, relu)
     return y
 
 
@@ -65,9 +66,9 @@ def batch_norm_backward(
     A `bias` means that a ReLU followed: grad_y is taken as zero wherever y, recomputed from x, is not positive.
     After a residual and a ReLU, gate grad_y first (it is the residual's gradient) and give no bias.
     """
-    passes, scale = _passes(x), _scale(weight, var, eps)
-    rows = x.size // x.shape[-1]  # M
-    inv_std = 1 / np.sqrt(var.astype(np.float64) + eps)
+    passes, rows = _passes(x), x.size // x.shape[-1]  # M
+    inv_std = _inv_std(var, eps)
+    scale = (weight * inv_std).astype(x.dtype)
     grad_bias, product = passes.gradient_sums(grad_y, x, mean, scale, bias)  # Σ grad_y, Σ grad_y (x - mean)
     slope = (product * inv_std**2 / rows).astype(x.dtype)
     offset = (grad_bias / rows).astype(x.dtype)
@@ -75,9 +76,9 @@ def batch_norm_backward(
     return grad_x, (product * inv_std).astype(x.dtype), grad_bias.astype(x.dtype)
 
 
-def _scale(weight: Array, var: Array, eps: float) -> Array:
-    """Return weight/σ, (C,)."""
-    return (weight / np.sqrt(var.astype(np.float64) + eps)).astype(weight.dtype)
+def _inv_std(var: Array, eps: float) -> Array:
+    """Return 1/σ, (C,) in float64."""
+    return np.asarray(1 / np.sqrt(np.add(var, eps, dtype=np.float64)))
 
 
 def _passes(x: Array) -> Any:

@@ -72,9 +72,20 @@ def move_origin(sums: Array, squares: Array, centre: Array, origin: Array, n: in
 
 
 @jit
-def apply(start, stop, x, mean, scale, bias, residual, floor, y):  # type: ignore[no-untyped-def]
+def wide(constant: Array | None, width: int) -> Any:
+    """Repeat a constant (C,) over a wide row; None stays None."""
+    if constant is None:
+        return None
+    row = np.empty(width, np.float32)
+    for at in range(0, width, constant.size):
+        row[at : at + constant.size] = constant
+    return row
+
+
+@jit
+def apply(start, stop, width, x, mean, scale, bias, residual, floor, y):  # type: ignore[no-untyped-def]
     """Write max((x - mean) · scale + bias + residual, floor) to y by wide rows; the residual may be None."""
-    width = mean.size
+    mean, scale, bias = wide(mean, width), wide(scale, width), wide(bias, width)
     for at in range(start * width, stop * width, width):
         row, to = x[at : at + width], y[at : at + width]
         if residual is not None:
@@ -95,9 +106,9 @@ def gate(g: Any, centred: Any, scale: Array, bias: Array | None, i: int) -> Any:
 
 
 @jit
-def sum_gradients(start, stop, grad_y, x, mean, scale, bias, block, out):  # type: ignore[no-untyped-def]
+def sum_gradients(start, stop, x, grad_y, mean, scale, bias, width, block, out):  # type: ignore[no-untyped-def]
     """Write Σ g, Σ g (x - mean) of block b to out[b], where g is the gated grad_y."""
-    width = mean.size
+    mean, scale, bias = wide(mean, width), wide(scale, width), wide(bias, width)
     for b in range(start, stop):
         grad_rows, rows = grad_y[b * block : (b + 1) * block], x[b * block : (b + 1) * block]
         sums, products = np.zeros(width, np.float32), np.zeros(width, np.float32)
@@ -113,9 +124,10 @@ def sum_gradients(start, stop, grad_y, x, mean, scale, bias, block, out):  # typ
 
 
 @jit
-def gradient(start, stop, grad_y, x, mean, scale, bias, slope, offset, grad_x):  # type: ignore[no-untyped-def]
+def gradient(start, stop, width, x, grad_y, mean, scale, bias, slope, offset, grad_x):  # type: ignore[no-untyped-def]
     """Write (g - offset - (x - mean) · slope) · scale to grad_x by wide rows, where g is the gated grad_y."""
-    width = mean.size
+    mean, scale, bias = wide(mean, width), wide(scale, width), wide(bias, width)
+    slope, offset = wide(slope, width), wide(offset, width)
     for at in range(start * width, stop * width, width):
         grad, row, to = grad_y[at : at + width], x[at : at + width], grad_x[at : at + width]
         for i in range(row.size):
@@ -130,11 +142,8 @@ def gradient(start, stop, grad_y, x, mean, scale, bias, slope, offset, grad_x): 
 def moments(x: Array) -> tuple[Array, Array]:
     """Return the mean and the biased variance of every channel, (C,) in float64."""
     channels = x.shape[-1]
-    rows = x.size // channels
-    flat = _flat(x)
-    origin = flat[:channels].copy()
-    out = _sum_blocks(sum_moments, flat, channels, origin, _repeats(channels) * channels)
-    mean, square = out / rows
+    origin = x[(0,) * (x.ndim - 1)].copy()
+    mean, square = _sum_blocks(sum_moments, x, origin) / (x.size // channels)
     return origin + mean, np.maximum(square - mean * mean, 0)
 
 
@@ -143,13 +152,13 @@ def normalize(x: Array, mean: Array, scale: Array, bias: Array, residual: Array 
     y = np.empty(x.shape, np.float32)
     other = None if residual is None else _flat(residual)
     floor = np.float32(0 if relu else -np.inf)
-    _run(apply, x, _flat(x), *_widen(mean, scale, bias), other, floor, y.reshape(-1))
+    _run(apply, x, _plain(mean), scale, _plain(bias), other, floor, y.reshape(-1))
     return y
 
 
 def gradient_sums(grad_y: Array, x: Array, mean: Array, scale: Array, bias: Array | None) -> tuple[Array, Array]:
     """Return Σ grad_y and Σ grad_y (x - mean) over all rows, (C,) in float64; with a bias, grad_y gated first."""
-    total, product = _sum_blocks(sum_gradients, _flat(grad_y), x.shape[-1], _flat(x), *_widen(mean, scale, bias))
+    total, product = _sum_blocks(sum_gradients, x, _flat(grad_y), mean, scale, _plain(bias))
     return total, product
 
 
@@ -158,43 +167,36 @@ def gradient_of_input(
 ) -> Array:
     """Return (grad_y - offset - (x - mean) · slope) · scale; with a bias, grad_y gated first."""
     grad_x = np.empty(x.shape, np.float32)
-    constants = _widen(mean, scale, bias, slope, offset)
-    _run(gradient, x, _flat(grad_y), _flat(x), *constants, grad_x.reshape(-1))
+    _run(gradient, x, _flat(grad_y), mean, scale, _plain(bias), slope, offset, grad_x.reshape(-1))
     return grad_x
 
 
 # --- Wide rows and blocks ---------------------------------------------------------------------------------------------
 
 
-def _repeats(channels: int) -> int:
-    """Return how many rows make a wide row: WIDTH floats or more, in whole vectors of 16 where rows are short."""
+def _width(channels: int) -> int:
+    """Return the floats of a wide row: WIDTH or more, in whole vectors of 16 where rows are short."""
     step = 16 // math.gcd(channels, 16)
-    return 1 if channels >= WIDTH else -(-WIDTH // (channels * step)) * step
+    return channels if channels >= WIDTH else -(-WIDTH // (channels * step)) * step * channels
 
 
-def _widen(*constants: Array | None) -> list[Array | None]:
-    """Repeat each (C,) constant over a wide row; None stays None."""
-    return [None if constant is None else _repeated(constant) for constant in constants]
-
-
-def _repeated(constant: Array) -> Array:
-    wide = np.empty((_repeats(constant.size), constant.size), np.float32)
-    wide[...] = constant
-    return wide.reshape(-1)
+def _plain(constant: Array | None) -> Array | None:
+    """Copy a (C,) array that comes from outside, so that loops are compiled for one kind of array; None stays None."""
+    return None if constant is None else np.array(constant, np.float32)
 
 
 def _run(loop: Any, x: Array, *args: Any) -> None:
     """Run a loop without sums over the wide rows of x; the last one may be shorter."""
-    width = _repeats(x.shape[-1]) * x.shape[-1]
-    parallel_for(loop, -(-x.size // width), max(1, GRAIN // width), *args)
+    width = _width(x.shape[-1])
+    parallel_for(loop, -(-x.size // width), max(1, GRAIN // width), width, _flat(x), *args)
 
 
-def _sum_blocks(loop: Any, x: Array, channels: int, *args: Any) -> Array:
+def _sum_blocks(loop: Any, x: Array, *args: Any) -> Array:
     """Run a loop that leaves two sums a channel for every block of x, and add the blocks up in order: (2, C)."""
-    width = _repeats(channels) * channels
+    width = _width(x.shape[-1])
     block = max(1, BLOCK // width) * width
-    out = np.empty((-(-x.size // block), 2, channels))
-    parallel_for(loop, len(out), BLOCKS, x, *args, block, out)
+    out = np.empty((-(-x.size // block), 2, x.shape[-1]))
+    parallel_for(loop, len(out), BLOCKS, _flat(x), *args, width, block, out)
     total: Array = out.sum(axis=0)
     return total
 

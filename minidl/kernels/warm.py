@@ -56,7 +56,7 @@ def _normalize() -> None:
 
 def _activate() -> None:
     x = _floats(2 * activation.SMALL)
-    activation.gate(x, activation.relu(x))
+    activation.add(x, activation.gate(x, activation.relu(x)))
 
 
 def _pool() -> None:

@@ -1,4 +1,4 @@
-"""The ReLU and its gate: the twins by their equations, the compiled loops value for value, at sizes about a range's."""
+"""ReLU, gate and sum: NumPy's own values on all floats, the twin's bits compiled, and inputs that stay as they are."""
 
 import numpy as np
 import pytest
@@ -24,26 +24,28 @@ def pairs(draw, dtype=np.float32):
     return a[:, ::2], np.ascontiguousarray(b[:, 1::2])
 
 
-def both(a, b):
-    return activation.relu(a), activation.gate(a, b)
+def results_of(a, b):
+    with np.errstate(invalid="ignore"):  # ∞ - ∞
+        return activation.relu(a), activation.gate(a, b), activation.add(a, b)
 
 
 @given(pairs(np.float64))
 def test_equations(arrays):
     a, b = arrays
-    relu, gate = both(a, b)
+    relu, gate, total = results_of(a, b)
     for i, j in [(i, j) for i in range(min(3, len(a))) for j in range(5)]:
         np.testing.assert_array_equal(relu[i, j], max(a[i, j], 0.0))  # 0 and -0 are equal
         np.testing.assert_array_equal(gate[i, j], a[i, j] if b[i, j] > 0 else 0.0)
+        np.testing.assert_array_equal(total[i, j], float(a[i, j]) + float(b[i, j]))
 
 
 @needs_numba
 @given(pairs())
 def test_compiled_is_the_twins_bits(arrays):
     with use(backend="numba"):
-        found = both(*arrays)
+        found = results_of(*arrays)
     with use(backend="numpy"):
-        expected = both(*arrays)
+        expected = results_of(*arrays)
     for value, reference in zip(found, expected, strict=True):
         assert value.dtype == np.float32 and value.shape == reference.shape
         np.testing.assert_array_equal(value, reference)
@@ -64,7 +66,7 @@ def test_same_bits_for_any_number_of_threads():
         with use(backend="numba"):
             for threads in (1, 2, 3, 4):
                 set_num_threads(threads)
-                results.append(both(a, b))
+                results.append(results_of(a, b))
     finally:
         set_num_threads(before)
     for other in results[1:]:

@@ -19,6 +19,7 @@ from .parallel import parallel_for
 
 Array = NDArray[Any]
 
+ZERO = np.float32(0)
 WIDTH = 512  # floats in a wide row, at least
 BLOCK = 1 << 15  # floats in a block of sums, at most: 128 KiB, and 64 terms in every float32 sum
 BLOCKS = 2  # blocks in a range
@@ -72,10 +73,8 @@ def move_origin(sums: Array, squares: Array, centre: Array, origin: Array, n: in
 
 
 @jit
-def wide(constant: Array | None, width: int) -> Any:
-    """Repeat a constant (C,) over a wide row; None stays None."""
-    if constant is None:
-        return None
+def wide(constant: Array, width: int) -> Array:
+    """Repeat a constant (C,) over a wide row."""
     row = np.empty(width, np.float32)
     for at in range(0, width, constant.size):
         row[at : at + constant.size] = constant
@@ -98,17 +97,11 @@ def apply(start, stop, width, x, mean, scale, bias, residual, floor, y):  # type
 
 
 @jit
-def gate(g: Any, centred: Any, scale: Array, bias: Array | None, i: int) -> Any:
-    """Return g where normalization let x pass the ReLU, else 0; g without a bias."""
-    if bias is None:
-        return g
-    return g if centred * scale[i] + bias[i] > 0 else np.float32(0)
-
-
-@jit
 def sum_gradients(start, stop, x, grad_y, mean, scale, bias, width, block, out):  # type: ignore[no-untyped-def]
-    """Write Σ g, Σ g (x - mean) of block b to out[b], where g is the gated grad_y."""
-    mean, scale, bias = wide(mean, width), wide(scale, width), wide(bias, width)
+    """Write Σ g, Σ g (x - mean) of block b to out[b]; g is grad_y, with a bias 0 wherever y was not positive."""
+    mean, scale = wide(mean, width), wide(scale, width)
+    if bias is not None:
+        shift = wide(bias, width)
     for b in range(start, stop):
         grad_rows, rows = grad_y[b * block : (b + 1) * block], x[b * block : (b + 1) * block]
         sums, products = np.zeros(width, np.float32), np.zeros(width, np.float32)
@@ -116,7 +109,9 @@ def sum_gradients(start, stop, x, grad_y, mean, scale, bias, width, block, out):
             grad, row = grad_rows[at : at + width], rows[at : at + width]
             for i in range(row.size):
                 centred = row[i] - mean[i]
-                g = gate(grad[i], centred, scale, bias, i)
+                g = grad[i]
+                if bias is not None:
+                    g = g if centred * scale[i] + shift[i] > 0 else ZERO
                 sums[i] += g
                 products[i] += g * centred
         fold(sums, out[b, 0])
@@ -125,14 +120,17 @@ def sum_gradients(start, stop, x, grad_y, mean, scale, bias, width, block, out):
 
 @jit
 def gradient(start, stop, width, x, grad_y, mean, scale, bias, slope, offset, grad_x):  # type: ignore[no-untyped-def]
-    """Write (g - offset - (x - mean) · slope) · scale to grad_x by wide rows, where g is the gated grad_y."""
-    mean, scale, bias = wide(mean, width), wide(scale, width), wide(bias, width)
-    slope, offset = wide(slope, width), wide(offset, width)
+    """Write (g - offset - (x - mean) · slope) · scale to grad_x by wide rows, where g is as in `sum_gradients`."""
+    mean, scale, slope, offset = wide(mean, width), wide(scale, width), wide(slope, width), wide(offset, width)
+    if bias is not None:
+        shift = wide(bias, width)
     for at in range(start * width, stop * width, width):
         grad, row, to = grad_y[at : at + width], x[at : at + width], grad_x[at : at + width]
         for i in range(row.size):
             centred = row[i] - mean[i]
-            g = gate(grad[i], centred, scale, bias, i)
+            g = grad[i]
+            if bias is not None:
+                g = g if centred * scale[i] + shift[i] > 0 else ZERO
             to[i] = (g - offset[i] - centred * slope[i]) * scale[i]
 
 

@@ -21,6 +21,7 @@ COMMANDS = {
     "landscape": "the loss around a trained network, along lines or over a plane",
     "trajectory": "the path that training took, over the loss in its principal plane",
     "hessian": "the curvature of the loss at a trained network, and a map of it",
+    "reproduce": "a chapter's experiments over several seeds, on real images: JSON and figures",
     "cost": "multiply-accumulates and weights of a network, layer by layer",
     "data": "list, fetch or describe datasets",
     "warmup": "compile every kernel now, so that nothing has to be compiled later",

@@ -11,9 +11,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from minidl.commands import Output
+from minidl.commands.plain import plain
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -55,7 +54,7 @@ def run(args: argparse.Namespace) -> Output:
     seconds = time.perf_counter() - start
     facts = facts_for_report()
     page = draw_tour(folder, **results, facts=facts, seconds=seconds)
-    record = {name: _plain(result) for name, result in results.items()}
+    record = {name: plain(result) for name, result in results.items()}
     record |= {
         "seconds": round(seconds, 1),
         "settings": dataclasses.asdict(settings),
@@ -77,16 +76,3 @@ def _text(results: dict[str, Any], page: Path, seconds: float) -> str:
         f"{seconds:.0f} s.  Open {page}",
     ]
     return "\n".join(lines)
-
-
-def _plain(value: Any) -> Any:
-    """A record as JSON: arrays as lists, numbers that are not finite as null."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if isinstance(value, (np.ndarray, np.generic)):
-        return _plain(value.tolist())
-    return None if isinstance(value, float) and not np.isfinite(value) else value

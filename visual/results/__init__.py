@@ -1,0 +1,1 @@
+"""Figures of the reproduced experiments, one file per chapter, drawn from the JSON that `minidl reproduce` writes."""

@@ -52,7 +52,8 @@ def max_pool(x: Array, size: Pair, stride: Pair, padding: Pair) -> tuple[Array, 
     """
     views = list(_windows(_pad(x, padding, -np.inf), size, stride))
     y = views[0].copy()
-    chosen = np.zeros(y.shape, np.uint8 if len(views) < 256 else np.int32)
+    chosen = np.empty(y.shape, np.uint8 if len(views) < 256 else np.int32)
+    chosen[...] = _first_real(y.shape, size, stride, padding)  # among equals the image is first, not its padding
     for k, view in enumerate(views[1:], start=1):
         larger = ~(view <= y) & ~np.isnan(y)  # also true where view is NaN
         np.copyto(y, view, where=larger)
@@ -111,6 +112,12 @@ def global_avg_pool_grad(grad_y: Array, x_shape: Shape) -> Array:
     """Return the adjoint of `global_avg_pool`: the gradient (N, C) shared equally by all pixels."""
     share = grad_y * grad_y.dtype.type(1 / (x_shape[1] * x_shape[2]))
     return np.broadcast_to(share[:, None, None], x_shape).copy()
+
+
+def _first_real(y_shape: Shape, size: Pair, stride: Pair, padding: Pair) -> Array:
+    """For each output, (OH, OW, 1), the first place of its window that lies in the image."""
+    top, left = (np.maximum(padding[i] - stride[i] * np.arange(y_shape[1 + i]), 0) for i in (0, 1))
+    return (top[:, None] * size[1] + left)[:, :, None]
 
 
 def _windows(padded: Array, size: Pair, stride: Pair) -> Iterator[Array]:

@@ -43,7 +43,7 @@ def max_rows(start, stop, x, size, stride, padding, y, chosen):  # type: ignore[
             left = ow * stride[1] - padding[1]
             best, place = y[n, oh, ow], chosen[n, oh, ow]
             best[:] = -np.inf
-            place[:] = 0
+            place[:] = (max(top, 0) - top) * size[1] + max(left, 0) - left  # among equals the image, not its padding
             for h in range(max(top, 0), min(top + size[0], height)):
                 for w in range(max(left, 0), min(left + size[1], width)):
                     values, k = x[n, h, w], (h - top) * size[1] + w - left

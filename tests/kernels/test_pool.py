@@ -115,17 +115,17 @@ def test_same_bits_for_any_number_of_threads(shape, how):
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_gradient_chosen_in_padding_is_dropped(backend):
-    """A window of -inf alone keeps position 0 as its choice, which may lie in the padding."""
+def test_padding_is_never_chosen(backend):
+    """In windows of -inf alone, as large as their padding, the first element of the image is the maximum."""
     x = np.full((1, 2, 2, 1), -np.inf, np.float32)
     how = (3, 3), (1, 1), (1, 1)
     with use(backend=backend):
         _, chosen = pool.max_pool(x, *how)
         grad_x = pool.spread(np.ones((1, 2, 2, 1), np.float32), chosen, x.shape, *how)
         read = pool.gather(np.ones_like(x), chosen, *how)
-    np.testing.assert_array_equal(chosen, np.zeros((1, 2, 2, 1)))
-    np.testing.assert_array_equal(grad_x[0, :, :, 0], [[1, 0], [0, 0]])
-    np.testing.assert_array_equal(read[0, :, :, 0], [[0, 0], [0, 1]])
+    np.testing.assert_array_equal(chosen[0, :, :, 0], [[4, 3], [1, 0]])
+    np.testing.assert_array_equal(grad_x[0, :, :, 0], [[4, 0], [0, 0]])
+    np.testing.assert_array_equal(read[0, :, :, 0], [[1, 1], [1, 1]])
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -57,7 +57,6 @@ def test_nan_wins_its_windows_and_gets_the_gradient(dtype, problem, seed):
     np.testing.assert_array_equal(x.grad.numpy(), first_winners(data, np.ones_like(y.numpy()), kernel, stride, padding))
 
 
-@pytest.mark.xfail(strict=True, reason="kernels.pool pads with -inf, so among equals the border may be first")
 @FLOATS
 @given(problem=windows(half_padding=True), seed=seeds)
 def test_padding_never_wins_not_even_against_minus_infinity(dtype, problem, seed):

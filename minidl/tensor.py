@@ -47,7 +47,7 @@ class Tensor:
     """
 
     __slots__ = ("__weakref__", "_is_leaf_with_grad", "data", "grad", "node")
-    __array_priority__ = 1000  # array + tensor is the Tensor's business
+    __array_ufunc__ = None  # array + tensor is the Tensor's business; np.exp(tensor) would have no gradient: an error
 
     data: Array
     grad: Tensor | None

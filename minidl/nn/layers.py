@@ -196,7 +196,7 @@ class Flatten(Module):
 
 
 class Dropout(Module):
-    """Silence a share `p` of the elements in training; random numbers come from `rng`, by default the global one."""
+    """Silence a share `p` of the elements in training, drawn from the default generator, whose state a run saves."""
 
     def __init__(self, p: float = 0.5) -> None:
         self.p = p

@@ -176,3 +176,9 @@ def test_iterating_over_a_tensor_is_differentiable():
     total = sum(v * v for v in x)
     total.backward()
     np.testing.assert_array_equal(x.grad.numpy(), [2.0, 4.0, 6.0])
+
+
+@pytest.mark.parametrize("call", [np.exp, np.abs, np.sqrt, lambda x: np.maximum(x, 0)])
+def test_numpy_functions_do_not_leave_the_graph_silently(call):
+    with pytest.raises(TypeError, match="Tensor"):
+        call(Tensor([1.0, 2.0], requires_grad=True))

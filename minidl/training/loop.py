@@ -16,7 +16,7 @@ import numpy as np
 
 from minidl import ops
 from minidl.data import Dataset, batches
-from minidl.data.loader import Augmentation
+from minidl.data.loader import Augmentation, ahead
 from minidl.nn.module import Module
 from minidl.optim import Schedule
 from minidl.training.checks import all_finite
@@ -87,14 +87,15 @@ class Loop:
         walk = batches(
             self.dataset, self.batch_size, seed=self.seed, epoch=number, augment=self.augment, start=state.batches
         )
-        for _, (x, labels) in zip(range(state.batches, self.steps), walk, strict=False):
-            self.step(x, labels)
-            shown.set_postfix_str(f"epoch {number + 1}, loss {state.loss / state.images:.3f}", refresh=False)
-            shown.update(1)
-            if time.monotonic() - saved > self.save_every and state.batches < self.steps:
-                self.check_finite()
-                self.save()
-                saved = time.monotonic()
+        with contextlib.closing(ahead(walk)) as prepared:
+            for _, (x, labels) in zip(range(state.batches, self.steps), prepared, strict=False):
+                self.step(x, labels)
+                shown.set_postfix_str(f"epoch {number + 1}, loss {state.loss / state.images:.3f}", refresh=False)
+                shown.update(1)
+                if time.monotonic() - saved > self.save_every and state.batches < self.steps:
+                    self.check_finite()
+                    self.save()
+                    saved = time.monotonic()
         self.check_finite()
         after = None if self.validation is None else evaluate(self.model, self.validation)
         record = Epoch(

@@ -1,7 +1,8 @@
 """`minidl landscape RUN`: the loss around a trained network, along a line or over a plane, measured and drawn.
 
 What it finds is kept as it is found, so the same command again goes on where the last one was stopped.  The four
-pictures it can make are `landscape_views.py`.
+pictures it can make are `landscape_views.py`.  In the place of RUN a stored surface (plane.npz) is understood too: it
+is not measured again, only made into files (`landscape_files.py`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from minidl.commands import Output
+from minidl.commands.landscape_files import add_files, check_files, is_surface, make_files, wanted
 from minidl.commands.landscape_views import View, between, lines, plane, random, through
 from minidl.commands.network import add_network, images, keep, network, out_folder, parse_axis, parse_time, progress
 
@@ -60,11 +62,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=int, default=0, help="processes of one thread each (default: none)")
     parser.add_argument("--check", action="store_true", help="check that the plot can be trusted, instead of making it")
     parser.add_argument("--dry-run", action="store_true", help="say what it would cost, instead of doing it")
-    parser.epilog = "minidl landscape runs/first --y=-1:1:25 --time-budget 2m     (note the = before a minus)"
+    add_files(parser)
+    parser.epilog = """examples (note the = before a minus):
+  minidl landscape runs/first --y=-1:1:25 --time-budget 2m --html first.html
+  minidl landscape runs/first/landscape/plane.npz --beside runs/second/landscape/plane.npz --html both.html"""
 
 
 def run(args: argparse.Namespace) -> Output:
     """Check, estimate, or measure and draw."""
+    check_files(args)
+    if is_surface(args.target):
+        return _stored(args)
+    _check_surface(args)
     model, dataset = network(args), images(args)
     if args.check:
         return _check(args, model, dataset)
@@ -78,6 +87,33 @@ def run(args: argparse.Namespace) -> Output:
         output = make(view)
     keep(folder, make.__name__, output.data)
     return output
+
+
+def _check_surface(args: argparse.Namespace) -> None:
+    """Raise ValueError, before anything is measured, if what is asked for makes no surface for the files."""
+    from algorithms.landscape.export import MESHES
+
+    plane = args.y is not None or args.third
+    if (args.html or args.animate) and not plane:
+        raise ValueError("landscape got --html or --animate for a line, expected a plane: give --y too, or --third")
+    if args.export and not (plane or args.other):
+        raise ValueError("landscape got --export for several random lines, expected one surface: give --y or --other")
+    if not plane and any(path.suffix.lower() in MESHES for path in args.export):
+        raise ValueError(f"landscape got --export for a line, expected a plane for {', '.join(MESHES)}: give --y too")
+    if args.animate and not args.beside:
+        raise ValueError("landscape got --animate for one plane, expected more with --beside, or minidl trajectory")
+
+
+def _stored(args: argparse.Namespace) -> Output:
+    """Make files of a stored surface."""
+    from algorithms.landscape import Surface
+
+    if not wanted(args):
+        raise ValueError(
+            f"{args.target} is a stored surface, expected --html, --export or --animate: what to make of it"
+        )
+    made = [str(path) for path in make_files(args, Surface.load(args.target))]
+    return Output("\n".join(made), {"files": made})
 
 
 def _options(args: argparse.Namespace, folder: Path, stack: contextlib.ExitStack) -> Options:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from minidl.commands import Output
+from minidl.commands.landscape_files import make_files
 from minidl.commands.network import load_network
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ def between(view: View) -> Output:
     a, b = view.model.state_dict(), load_network(args.other).state_dict()
     surface = interpolate(a, b, view.model, view.dataset, args.x, **view.options)
     surface.save(view.folder / "between.npz")
+    files = [str(path) for path in make_files(args, surface)]
     marks = {str(args.target): 0.0, str(args.other): 1.0}
     xlabel = "from one network (0) to the other (1)"
     _draw_line(view, "between", surface.xs, surface.loss, surface.accuracy, {"xlabel": xlabel, "marks": marks})
@@ -110,7 +112,7 @@ def between(view: View) -> Output:
     if {0.0, 1.0} <= {round(float(x), 9) for x in surface.xs}:
         data["barrier"] = barrier(surface)
         text = f"barrier between the networks: {data['barrier']:.4g} nats\n{text}"
-    return Output(text, data)
+    return Output("\n".join([text, *files]), data | ({"files": files} if files else {}))
 
 
 def through(view: View) -> Output:
@@ -180,9 +182,11 @@ def _draw_plane(view: View, surface: Surface) -> Output:
     from visual.scale import shared_scale
     from visual.style import save
 
-    assert surface.ys is not None
     about = {**surface.about, **view.about()}
-    dataclasses.replace(surface, about=about).save(view.folder / "plane.npz")
+    surface = dataclasses.replace(surface, about=about)
+    assert surface.ys is not None
+    surface.save(view.folder / "plane.npz")
+    files = [str(path) for path in make_files(view.args, surface)]
     scale = shared_scale(surface.loss, cap=view.options["cap"])
     for name, draw in (("contour", draw_contour), ("filled", draw_filled), ("surface", draw_surface)):
         ax = draw(surface.xs, surface.ys, surface.loss, scale=scale)
@@ -198,7 +202,7 @@ def _draw_plane(view: View, surface: Surface) -> Output:
     )
     data = {**about, "convex_share": share, "measured_share": measured}
     data |= {"x": plain(surface.xs), "y": plain(surface.ys), "loss": plain(surface.loss)}
-    return Output(text, data)
+    return Output("\n".join([text, *files]), data | ({"files": files} if files else {}))
 
 
 def plain(values: np.ndarray) -> Any:

@@ -7,10 +7,12 @@ plane the networks are, and how their losses differ from those below them.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from minidl.commands import Output
+from minidl.commands.landscape_files import add_files, check_files, make_files
 from minidl.commands.landscape_views import View, axes_around, measure_plane, plain
 from minidl.commands.network import add_network, images, keep, load_network, out_folder, parse_time, progress
 from minidl.commands.table import table
@@ -34,13 +36,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--time-budget", type=parse_time, metavar="TIME", help="stop after 120s, 2m, ... with what is known"
     )
+    add_files(parser)
+    parser.add_argument("--export-path", type=Path, metavar="FILE", help="the path as .csv, .json or .vtp")
     parser.set_defaults(norm="none", exact=False)
 
 
 def run(args: argparse.Namespace) -> Output:
     """Find the plane, measure it and the path, and draw."""
     from algorithms.landscape import path_losses, trajectory
+    from algorithms.landscape.export import PATHS, suffix_of
 
+    check_files(args)
+    if args.export_path:
+        suffix_of(args.export_path, PATHS)
     files = sorted((args.target / "trajectory").glob("epoch_*.npz"))
     if len(files) < 3:
         raise ValueError(
@@ -56,11 +64,40 @@ def run(args: argparse.Namespace) -> Output:
         options["progress"] = lambda known: tell(known.done)
         view = View(args, model, dataset, folder, options)
         surface = measure_plane(view, found.dx, found.dy, *axes_around(found.path, args.nodes))
+    surface = _with_path(args, surface, view, found, losses)
     surface.save(folder / "plane.npz")
     _draw(args, folder, found, surface, losses)
-    output = _say(view, found, losses)
+    output = _say(view, found, losses, _files(args, surface, found, losses))
     keep(folder, "trajectory", output.data)
     return output
+
+
+def _with_path(
+    args: argparse.Namespace, surface: Surface, view: View, found: Trajectory, losses: PathLosses
+) -> Surface:
+    """Let the stored surface know its path, so that pages and animations can be made of it later."""
+    walk = {
+        "path": found.path.tolist(),
+        "loss": plain(losses.true),
+        "in_plane": plain(losses.in_plane),
+        "off_plane": found.off_plane.tolist(),
+        "drops": _rate_drops(args.target),
+    }
+    about = {**surface.about, **view.about(), "explained": found.explained.tolist(), "walk": walk}
+    return dataclasses.replace(surface, about=about)
+
+
+def _files(args: argparse.Namespace, surface: Surface, found: Trajectory, losses: PathLosses) -> list[str]:
+    """Make the files that are asked for."""
+    made = make_files(args, surface)
+    if args.export_path:
+        from algorithms.landscape.export import Track, export_path
+        from algorithms.landscape.export.relief import Relief
+
+        heights = Relief.of(surface, args.cap).heights
+        track = Track(found.path, losses.true, losses.in_plane, found.off_plane, heights)
+        made.append(export_path(track, args.export_path))
+    return [str(path) for path in made]
 
 
 def _draw(args: argparse.Namespace, folder: Path, found: Trajectory, surface: Surface, losses: PathLosses) -> None:
@@ -86,7 +123,7 @@ def _rate_drops(run: Path) -> list[int]:
     return [epoch for epoch in range(1, len(rates)) if rates[epoch] <= 0.5 * rates[epoch - 1]]
 
 
-def _say(view: View, found: Trajectory, losses: PathLosses) -> Output:
+def _say(view: View, found: Trajectory, losses: PathLosses, files: list[str]) -> Output:
     rows: list[list[Any]] = [
         [epoch, f"{x:.4g}", f"{y:.4g}", f"{off:.4g}", f"{true:.4g}", f"{below:.4g}"]
         for epoch, ((x, y), off, true, below) in enumerate(
@@ -108,4 +145,4 @@ def _say(view: View, found: Trajectory, losses: PathLosses) -> Output:
         "loss": plain(losses.true),
         "loss_in_plane": plain(losses.in_plane),
     }
-    return Output(text, data)
+    return Output("\n".join([text, *files]), data | ({"files": files} if files else {}))

@@ -12,6 +12,7 @@ from algorithms.pruning.mask import masked
 from algorithms.pruning.plan import Plan, plan
 from algorithms.pruning.points import Sensitivity
 from algorithms.pruning.presets import PRESETS, Preset, by_stage, preset
+from algorithms.pruning.retrain import retrain
 from algorithms.pruning.schedule import Step, prune_in_steps, recalibrate
 from algorithms.pruning.selection import removed_count
 from algorithms.pruning.sensitivity import sensitivity, suggest_ratios
@@ -19,5 +20,5 @@ from algorithms.pruning.sensitivity import sensitivity, suggest_ratios
 __all__ = [
     "CRITERIA", "IMAGE_CRITERIA", "PRESETS", "Channels", "Group", "Lossless", "Plan", "Preset", "Sensitivity", "Step",
     "by_stage", "find_channels", "image_scores", "lossless", "masked", "plan", "plan_to", "preset", "prune_in_steps",
-    "recalibrate", "removed_count", "sensitivity", "suggest_ratios",
+    "recalibrate", "removed_count", "retrain", "sensitivity", "suggest_ratios",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""`minidl bench`: milliseconds of a training step and of inference here; `make bench` sets PyTorch beside them."""
+"""`minidl bench`: milliseconds of a training step and of inference here; `make bench` sets the peers beside them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import numpy as np
 import minidl
 from minidl.commands import Output
 from minidl.commands.table import table
+from minidl.nn import Module
+from minidl.types import Shape
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -25,8 +27,9 @@ def run(args: argparse.Namespace) -> Output:
 
     calls = {}
     for name in args.models:
-        calls[f"{name} training step"] = training_step(name, args.batch_size)
-        calls[f"{name} inference"] = inference(name, args.batch_size)
+        shape, model = minidl.nn.models.default_input_shape(name), minidl.nn.models.build(name, rng=0)
+        calls[f"{name} training step"] = training_step(model, shape, args.batch_size)
+        calls[f"{name} inference"] = inference(model, shape, args.batch_size)
     times = interleaved(calls, repeats=args.repeats)
     rows = [[name, f"{1e3 * t.minimum:.1f}", f"{1e3 * t.median:.1f}"] for name, t in times.items()]
     threads = minidl.get_num_threads()
@@ -40,9 +43,11 @@ def run(args: argparse.Namespace) -> Output:
     return Output(text, data)
 
 
-def training_step(name: str, batch_size: int) -> Callable[[], object]:
-    """A call that takes one step of SGD with momentum on random images."""
-    model, x, labels = _prepare(name, batch_size)
+def training_step(model: Module, shape: Shape, batch_size: int) -> Callable[[], object]:
+    """Return a call that takes one step of SGD with momentum on random images (batch_size, *shape)."""
+    rng = np.random.default_rng(0)
+    x = minidl.Tensor(rng.standard_normal((batch_size, *shape), dtype=np.float32))
+    labels = rng.integers(0, 10, batch_size)
     optimizer = minidl.optim.SGD(model.named_parameters(), lr=1e-3, momentum=0.9, weight_decay=5e-4)
 
     def step() -> float:
@@ -56,15 +61,8 @@ def training_step(name: str, batch_size: int) -> Callable[[], object]:
     return step
 
 
-def inference(name: str, batch_size: int) -> Callable[[], object]:
-    """A call that computes the logits of random images."""
-    model, x, _ = _prepare(name, batch_size)
-    plan = minidl.runtime.compile(model, x.shape[1:])
-    return lambda: plan(x.data)
-
-
-def _prepare(name: str, batch_size: int) -> tuple[minidl.nn.Module, minidl.Tensor, np.ndarray]:
-    shape = minidl.nn.models.default_input_shape(name)
-    rng = np.random.default_rng(0)
-    x = minidl.Tensor(rng.standard_normal((batch_size, *shape), dtype=np.float32))
-    return minidl.nn.models.build(name, rng=0), x, rng.integers(0, 10, batch_size)
+def inference(model: Module, shape: Shape, batch_size: int) -> Callable[[], object]:
+    """Return a call that computes the logits of random images (batch_size, *shape)."""
+    x = np.random.default_rng(0).standard_normal((batch_size, *shape), dtype=np.float32)
+    plan = minidl.runtime.compile(model, tuple(shape))
+    return lambda: plan(x)

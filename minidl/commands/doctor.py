@@ -1,4 +1,7 @@
-"""`minidl doctor`: what this machine and installation offer, and what each fact means for speed."""
+"""`minidl doctor`: what this machine and installation offer, and what each fact means for speed.
+
+With `--explain NETWORK`: which kernel computes each of the network's convolutions here, and why that one.
+"""
 
 from __future__ import annotations
 
@@ -13,21 +16,66 @@ from pathlib import Path
 from typing import Any
 
 from minidl.commands import Output
+from minidl.types import Shape
 
 Fact = tuple[str, str, str]  # what, found, what it means
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add nothing: the doctor looks at everything."""
+    """Add the options."""
+    parser.add_argument("--explain", metavar="NETWORK", help="say which kernel computes each convolution, and why")
+    parser.add_argument("--batch-size", type=int, default=128, help="images per call, for --explain (default: 128)")
 
 
 def run(args: argparse.Namespace) -> Output:
     """Collect the facts and say them."""
+    if args.explain is not None:
+        return _explain(args.explain, args.batch_size)
     facts = [*_software(), *_cpu(), *_threads(), *_kernels(), *_rates()]
     width = max(len(what) for what, _, _ in facts)
     lines = [f"{what:<{width}}  {found}\n{'':<{width}}    {meaning}" for what, found, meaning in facts]
     data = [{"what": what, "found": found, "meaning": meaning} for what, found, meaning in facts]
     return Output("\n".join(lines), data)
+
+
+# --- Which convolution, and why ---------------------------------------------------------------------------------------
+
+
+def _explain(name: str, batch_size: int) -> Output:
+    """Say it layer by layer; layers that are alike share a paragraph."""
+    from minidl.graph import trace
+    from minidl.nn import models
+
+    if batch_size < 1:
+        raise ValueError(f"--batch-size is {batch_size}, expected 1 or more")
+    layers: dict[tuple[str, str, str], list[str]] = {}  # what and why -> names
+    graph = trace(models.build(name, rng=0), models.default_input_shape(name))
+    for node in graph:
+        if node.op == "Conv2d":
+            x, weight = (graph[i].shape for i in node.inputs[:2])
+            layers.setdefault(_convolution(x, weight, node.function, batch_size), []).append(node.name)
+    text = f"{name}, {batch_size} images at a time:\n\n" + "\n".join(
+        f"{', '.join(names)}: {what}\n  training   {why}\n  inference  {'the same' if plan == why else plan}"
+        for (what, why, plan), names in layers.items()
+    )
+    data = [{"layers": names, "convolution": w, "training": t, "inference": i} for (w, t, i), names in layers.items()]
+    return Output(text, data)
+
+
+def _convolution(x: Shape, weight: Shape, function: Any, batch_size: int) -> tuple[str, str, str]:
+    """Images x (H, W, C) and weights (O, KH, KW, C/groups) in words; the kernel in training, and with weights fixed."""
+    from minidl.kernels import conv
+
+    stride, padding, groups = function.how
+    what = f"{weight[1]}x{weight[2]}, {x[2]} to {weight[0]} channels, images of {x[0]}x{x[1]}"
+    what += f", stride {stride[0]}x{stride[1]}" * (stride != (1, 1)) + f", {groups} groups" * (groups > 1)
+    training, plan = (
+        conv.explain((batch_size, *x), weight, stride, padding, groups, prepared) for prepared in (False, True)
+    )
+    return what, training, plan
+
+
+# --- The facts --------------------------------------------------------------------------------------------------------
 
 
 def facts_for_report() -> list[Fact]:
@@ -45,6 +93,14 @@ def _version(name: str) -> str:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return "not installed"
+
+
+def cpu_name() -> str:
+    """Return what the processor calls itself, or the name of its family."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
+    names = [line.split(":")[1].strip() for line in lines if line.startswith(("model name", "Model"))]
+    return names[0] if names else platform.processor() or platform.machine()
 
 
 def _cpu() -> list[Fact]:
@@ -97,7 +153,20 @@ def _kernels() -> list[Fact]:
             "a warm start" if files else "empty: the first training step compiles for some seconds, then never again"
         )
         facts.append(("kernel cache", f"{len(files)} kernels in {folder}", meaning))
+        facts.append(_tile())
     return facts
+
+
+def _tile() -> Fact:
+    """The register tile and the width of the vectors that hold it."""
+    from minidl.kernels.tile import registers, tile_rows
+
+    lanes = {"zmm": 16, "ymm": 8}.get(registers(), 4)
+    rows = tile_rows()
+    meaning = (
+        f"{rows * 16} sums stay in {rows * 16 // lanes} registers of {lanes} floats while a convolution adds to them"
+    )
+    return ("register tile", f"{rows} pixels x 16 channels", meaning)
 
 
 def _rates() -> list[Fact]:

@@ -1,4 +1,4 @@
-"""`minidl hessian RUN`: the curvature of the loss at a trained network: both ends of its spectrum, trace, layers.
+"""`minidl hessian RUN`: the curvature of the loss at a trained network: its spectrum's ends, trace, density, by layers.
 
 With --map, |λ_min / λ_max| over a plane: where the loss is convex in all directions, not only in the two drawn.
 """
@@ -27,6 +27,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--trace", type=int, default=0, metavar="PROBES", help="also estimate the trace, with an error bar"
     )
+    parser.add_argument(
+        "--density",
+        type=int,
+        default=0,
+        metavar="PROBES",
+        help="also the density of all eigenvalues, with an error band",
+    )
     parser.add_argument("--layers", action="store_true", help="also the curvature in each layer's weights alone")
     parser.add_argument(
         "--map", type=int, default=0, metavar="N", help="also the map of N x N nodes over a random plane"
@@ -41,13 +48,33 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Output:
     """Find what is asked for."""
-    from algorithms.landscape import hessian_extremes, hessian_trace
-
     model, dataset = network(args), images(args)
+    result: dict[str, Any] = {"network": str(args.target), "dataset": dataset.name, "images": len(dataset)}
+    text, result["ends"] = _ends(args, model, dataset)
+    for wanted, name, find in (
+        (args.trace, "trace", _trace),
+        (args.density, "density", _density),
+        (args.map, "map", _map),
+    ):
+        if wanted:
+            said, result[name] = find(args, model, dataset)
+            text += f"\n\n{said}"
+    keep(out_folder(args, "hessian"), "hessian", result)
+    return Output(text, result)
+
+
+def _layers(model: Module) -> dict[str, str]:
+    """Names of the layers that have weights -> those of their weights."""
+    return {name.removesuffix(".weight"): name for name, p in model.named_parameters() if p.ndim > 1}
+
+
+def _ends(args: argparse.Namespace, model: Module, dataset: Dataset) -> tuple[str, list[dict[str, Any]]]:
+    from algorithms.landscape import hessian_extremes
+
     how: dict[str, Any] = {"tolerance": args.tolerance, "max_products": args.max_products, "seed": args.seed}
     parts: dict[str, list[str] | None] = {"all weights": None}
     if args.layers:
-        parts |= {name.removesuffix(".weight"): [name] for name, p in model.named_parameters() if p.ndim > 1}
+        parts |= {layer: [weight] for layer, weight in _layers(model).items()}
     rows, data = [], []
     for part, only in parts.items():
         found = hessian_extremes(model, dataset, only=only, **how)
@@ -58,22 +85,47 @@ def run(args: argparse.Namespace) -> Output:
         rows.append([part, *ends, f"{found.ratio:.4f}", found.products, "" if found.converged else "not converged"])
         names = ("largest", "largest_residual", "smallest", "smallest_residual", "ratio", "products", "converged")
         data.append({"part": part} | {name: getattr(found, name) for name in names})
-    text = table(["", "λ_max", "λ_min", "|λ_min / λ_max|", "products", ""], rows)
-    result: dict[str, Any] = {
-        "network": str(args.target),
-        "dataset": dataset.name,
-        "images": len(dataset),
-        "ends": data,
-    }
-    if args.trace:
-        trace = hessian_trace(model, dataset, args.trace, args.seed)
-        text += f"\n\ntrace {trace.mean:.4g} ± {trace.std_error:.2g} (standard error over {args.trace} probes)"
-        result["trace"] = {"mean": trace.mean, "std_error": trace.std_error}
-    if args.map:
-        said, result["map"] = _map(args, model, dataset)
-        text += f"\n\n{said}"
-    keep(out_folder(args, "hessian"), "hessian", result)
-    return Output(text, result)
+    return table(["", "λ_max", "λ_min", "|λ_min / λ_max|", "products", ""], rows), data
+
+
+def _trace(args: argparse.Namespace, model: Module, dataset: Dataset) -> tuple[str, dict[str, Any]]:
+    from algorithms.landscape import hessian_trace, layer_traces
+
+    whole = hessian_trace(model, dataset, args.trace, args.seed)
+    text = f"trace {whole.mean:.4g} ± {whole.std_error:.2g} (standard error over {args.trace} probes)"
+    data: dict[str, Any] = {"mean": whole.mean, "std_error": whole.std_error}
+    if args.layers:
+        parts = layer_traces(model, dataset, args.trace, args.seed)  # of the same probes, so they add up to the whole
+        sizes = {name: p.size for name, p in model.named_parameters()}
+        rows, data["layers"] = [], {}
+        for layer, weight in _layers(model).items():
+            part = parts[weight]
+            data["layers"][layer] = {"mean": part.mean, "std_error": part.std_error}
+            rows.append([layer, f"{part.mean:.4g} ± {part.std_error:.2g}", f"{part.mean / sizes[weight]:.3g}"])
+        text += f"\n{table(['', 'trace', 'a weight'], rows)}"
+    return text, data
+
+
+def _density(args: argparse.Namespace, model: Module, dataset: Dataset) -> tuple[str, dict[str, Any]]:
+    from algorithms.landscape import spectral_density
+    from visual.style import BLUE, axes_or_new, save, style
+
+    found = spectral_density(model, dataset, probes=args.density, seed=args.seed)
+    folder = out_folder(args, "hessian")
+    with style():
+        ax = axes_or_new(None)
+        ax.fill_between(found.at, *(found.density + s * found.std_error for s in (-2, 2)), color=BLUE, alpha=0.2, lw=0)
+        ax.semilogy(found.at, found.density, color=BLUE)
+        ax.set_ylim(0.1 / found.dimensions / found.bandwidth)
+        ax.set(xlabel=f"curvature (smoothed over ± {found.bandwidth:.2g})", ylabel="share of eigenvalues per curvature")
+        save(ax.figure, folder / "density.png")
+    negative, error = found.share_below(-found.bandwidth)
+    text = (
+        f"{negative:.1%} ± {error:.1%} of the eigenvalues are below -{found.bandwidth:.2g} "
+        f"({args.density} probes of {found.products // args.density} products)\n{folder}/density.png"
+    )
+    fields = {name: getattr(found, name).tolist() for name in ("at", "density", "std_error")}
+    return text, {**fields, "bandwidth": found.bandwidth, "negative": negative, "negative_std_error": error}
 
 
 def _map(args: argparse.Namespace, model: Module, dataset: Dataset) -> tuple[str, dict[str, Any]]:

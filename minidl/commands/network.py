@@ -1,4 +1,4 @@
-"""What `landscape`, `trajectory` and `hessian` share: a network from a run or a checkpoint, images, progress."""
+"""What commands on a trained network share: the network of a run or a checkpoint, images, progress."""
 
 from __future__ import annotations
 
@@ -15,13 +15,18 @@ if TYPE_CHECKING:
     from minidl.nn import Module
 
 
-def add_network(parser: argparse.ArgumentParser, images: int) -> None:
-    """Add the options for which network, which images, and where results go."""
+def add_target(parser: argparse.ArgumentParser) -> None:
+    """Add the options for which network, and where its images come from."""
     parser.add_argument("target", type=Path, help="a run's folder (`minidl train --run`) or a checkpoint (.npz)")
     parser.add_argument("--dataset", help="see `minidl data list` (default: what the run was trained on)")
     parser.add_argument(
         "--data-dir", metavar="DIR", help="where the dataset's files lie (default: MINIDL_DATA, else a cache)"
     )
+
+
+def add_network(parser: argparse.ArgumentParser, images: int) -> None:
+    """Add the options for which network, which images, and where results go."""
+    add_target(parser)
     parser.add_argument(
         "--split", choices=["train", "test"], default="train", help="(default: %(default)s, as the paper)"
     )
@@ -45,6 +50,19 @@ def load_network(target: Path) -> Module:
             f"found no {target}, expected a run's folder or a checkpoint: train one with `minidl train --run`"
         )
     return load(target / "checkpoint.npz" if target.is_dir() else target)
+
+
+def config_of(target: Path) -> dict[str, Any]:
+    """Read what the run that `target` belongs to was trained on and how; nothing if it belongs to none."""
+    for folder in (target, target.parent, target.parent.parent):  # a run, a file in it, a file of its trajectory
+        path = folder / "config.json"
+        if path.is_file():
+            try:
+                config: dict[str, Any] = json.loads(path.read_text())
+                return config if isinstance(config.get("dataset"), dict) else {}
+            except (ValueError, AttributeError):
+                raise ValueError(f"{path} is no config of a run, expected one that minidl train wrote") from None
+    return {}
 
 
 def images(args: argparse.Namespace) -> Dataset:
@@ -73,11 +91,8 @@ def keep(folder: Path, name: str, data: Any) -> None:
 
 
 def _trained_on(target: Path) -> str:
-    folders = [target, target.parent, target.parent.parent]  # a run, a file in it, a file of its trajectory
-    for folder in folders:
-        if (folder / "config.json").is_file():
-            config = json.loads((folder / "config.json").read_text())
-            return str(config["dataset"]["name"])
+    if config := config_of(target):
+        return str(config["dataset"]["name"])
     raise ValueError(f"{target} is not part of a run, so its images are not known: name them with --dataset")
 
 

@@ -9,14 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from minidl.commands import Output
-from minidl.commands.trained import Trained, add_options, open_trained
+from minidl.commands.trained import Trained, add_options, criterion_of, open_trained
 
 if TYPE_CHECKING:
     from algorithms.pruning import Plan
     from minidl.nn import Module
-
-CRITERIA = "l1, l2, geometric-median, gamma, random, largest"
-ON_IMAGES = "mean-mean, mean-std, mean-l1, mean-l2, var-l2, apoz, taylor"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -35,57 +32,57 @@ def configure(parser: argparse.ArgumentParser) -> None:
     how_much.add_argument("--lossless", action="store_true", help="only filters that provably never matter")
     how_much.add_argument("--plan", type=Path, metavar="FILE", help="what an earlier plan.json says")
     parser.add_argument(
-        "--target", default="macs", help="macs, weights, parameters, bytes, channels (default: %(default)s)"
+        "--target",
+        dest="cost",
+        default="macs",
+        help="macs, weights, parameters, bytes, channels (default: %(default)s)",
     )
     parser.add_argument("--scope", default="local", help="for --to: local, one ratio; global, smallest scores first")
-    parser.add_argument(
-        "--criterion",
-        default="l1",
-        help=f"which filters leave first: {CRITERIA}; by answers to images: {ON_IMAGES} (default: l1)",
-    )
     parser.add_argument("--strategy", default="independent", help="independent or greedy (default: %(default)s)")
     parser.add_argument(
         "--combine", default="sum", help="scores of layers that leave together: sum, mean, max, shortcut"
     )
     parser.add_argument("--skip", default="", metavar="LAYERS", help="names of layers that stay whole, by commas")
     parser.add_argument("--multiple", type=int, default=1, metavar="K", help="keep multiples of K filters (default: 1)")
-    parser.add_argument("--dry-run", action="store_true", help="print the plan and write nothing")
+    parser.add_argument("--dry-run", action="store_true", help="print the plan and its times, write nothing")
     parser.add_argument("--recalibrate", action="store_true", help="measure batch-norm statistics anew")
     parser.add_argument(
-        "--retrain", type=int, default=0, metavar="EPOCHS", help="train the smaller network (default: 0)"
+        "--retrain", type=int, default=0, metavar="EPOCHS", help="train on, and take the best epoch (default: 0)"
     )
-    parser.add_argument(
-        "--lr", type=float, default=0.001, help="constant rate of retraining (default: the paper's 0.001)"
-    )
+    parser.add_argument("--lr", type=float, default=0.001, help="rate of retraining (default: the paper's 0.001)")
+    parser.add_argument("--decay", action="store_true", help="let it fall to 0, instead of a constant rate")
     parser.add_argument("--out", type=Path, metavar="DIR", help="for network, plan and figures (default: RUN/pruned)")
     parser.epilog = "Accuracies are those of images held out of training; the original network is left as it is."
 
 
 def run(args: argparse.Namespace) -> Output:
-    """Plan, and unless it is a dry run remove, retrain, evaluate, write, draw."""
+    """Plan, time both networks, and unless it is a dry run retrain, evaluate, write, draw."""
+    from algorithms.pruning.timing import time_layers
+
     trained = open_trained(args)
     folder: Path = args.out or trained.folder / "pruned"
     if (folder / "checkpoint.npz").resolve() == trained.checkpoint.resolve():
         raise ValueError(f"--out {folder} holds the network itself, expected another folder: the original is to stay")
     plan = _plan(trained, args)
-    if args.dry_run:
-        return Output(str(plan), plan.record())
     small = plan.apply(trained.model)
-    accuracy = _accuracies(trained, small, args)
-    data = {**plan.record(), "accuracy": accuracy, "milliseconds": _milliseconds(trained, small)}
+    times = time_layers(trained.model, small, trained.held_out.images.shape[1:])
+    data = {**plan.record(), "milliseconds": [times.total.whole.median, times.total.small.median]}
+    data["time"] = times.record()
+    if args.dry_run:
+        return Output(f"{plan}\n\n{times}", data)
+    data["accuracy"] = accuracy = _accuracies(trained, small, args)
     files = _write(trained, plan, small, data, folder)
-    now, then = data["milliseconds"]
     lines = [
         str(plan),
         "accuracy " + ", ".join(f"{name} {value:.2%}" for name, value in accuracy.items()),
-        f"{now:.2f} to {then:.2f} ms for 32 images, {1 - then / now:.1%} saved ({_verdict(plan, now, then)})",
+        times.verdict(),
         f"written: {', '.join(map(str, files))}",
     ]
     return Output("\n".join(lines), {**data, "files": [str(file) for file in files]})
 
 
 def _plan(trained: Trained, args: argparse.Namespace) -> Plan:
-    from algorithms.pruning import IMAGE_CRITERIA, Plan, image_scores, lossless, plan, plan_to, preset
+    from algorithms.pruning import Plan, lossless, plan, plan_to, preset
 
     model, shape = trained.model, trained.held_out.images.shape[1:]
     if args.lossless:
@@ -93,9 +90,7 @@ def _plan(trained: Trained, args: argparse.Namespace) -> Plan:
     if args.plan is not None:
         return Plan.from_record(_read_json(args.plan), model, shape)
     skip = [name for name in args.skip.split(",") if name]
-    criterion: Any = args.criterion
-    if criterion in IMAGE_CRITERIA:
-        criterion = image_scores(model, trained.training.subset(min(1000, len(trained.training))), criterion)
+    criterion = criterion_of(trained, args.criterion)
     if args.preset is not None:
         return preset(args.preset).plan(model, shape, criterion, args.strategy, args.seed)
     common: dict[str, Any] = {
@@ -106,7 +101,7 @@ def _plan(trained: Trained, args: argparse.Namespace) -> Plan:
         share = _share_of_time(trained, args.milliseconds)
         return plan_to(model, shape, share, "milliseconds", scope=args.scope, **common)
     if args.to is not None:
-        return plan_to(model, shape, args.to, args.target, scope=args.scope, **common)
+        return plan_to(model, shape, args.to, args.cost, scope=args.scope, **common)
     ratios = parse_named(args.ratios) if args.ratios is not None else args.ratio
     if ratios is None:
         raise ValueError(
@@ -137,7 +132,10 @@ def _read_json(path: Path) -> Any:
 
 
 def _share_of_time(trained: Trained, milliseconds: float) -> float:
-    now, _ = _milliseconds(trained, trained.model)
+    from algorithms.pruning.timing import time_both
+
+    shape = trained.held_out.images.shape[1:]
+    now = 1e3 * time_both(trained.model, trained.model, shape)[0].median
     if not 0 < milliseconds < now:
         raise ValueError(
             f"the network takes {now:.2f} ms for 32 images now, expected --milliseconds between 0 and that"
@@ -145,26 +143,10 @@ def _share_of_time(trained: Trained, milliseconds: float) -> float:
     return milliseconds / now
 
 
-def _milliseconds(trained: Trained, small: Module) -> tuple[float, float]:
-    """Medians for 32 images, of the network and of the smaller one, in turn."""
-    from algorithms.pruning.timing import time_both
-
-    whole, pruned = time_both(trained.model, small, trained.held_out.images.shape[1:])
-    return 1e3 * whole.median, 1e3 * pruned.median
-
-
-def _verdict(plan: Plan, now: float, then: float) -> str:
-    """Say where time and arithmetic part: the promise of pruning is time."""
-    macs = 1 - plan.after.macs / plan.before.macs
-    if macs > 0 and 1 - then / now < macs / 2:
-        return f"less than half of the {macs:.1%} of the MACs: time goes elsewhere, or the widths are odd"
-    return f"and {macs:.1%} of the MACs"
-
-
 def _accuracies(trained: Trained, small: Module, args: argparse.Namespace) -> dict[str, float]:
     """Accuracy of the whole network, of the pruned one, and after each repair that was asked for."""
-    from algorithms.pruning import recalibrate
-    from minidl.training import evaluate, train
+    from algorithms.pruning import recalibrate, retrain
+    from minidl.training import evaluate
 
     found = {"whole": evaluate(trained.model, trained.held_out).accuracy}
     found["pruned"] = evaluate(small, trained.held_out).accuracy
@@ -172,8 +154,7 @@ def _accuracies(trained: Trained, small: Module, args: argparse.Namespace) -> di
         recalibrate(small, trained.training)
         found["recalibrated"] = evaluate(small, trained.held_out).accuracy
     if args.retrain:
-        for _ in train(small, trained.training, epochs=args.retrain, lr=args.lr, seed=args.seed):
-            pass
+        retrain(small, trained.training, trained.held_out, args.retrain, args.lr, args.decay, seed=args.seed)
         found["retrained"] = evaluate(small, trained.held_out).accuracy
     return found
 

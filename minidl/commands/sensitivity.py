@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from minidl.commands import Output
 from minidl.commands.table import table
-from minidl.commands.trained import add_options, open_trained
+from minidl.commands.trained import add_options, criterion_of, open_trained
 
 if TYPE_CHECKING:
     from algorithms.pruning import Sensitivity
@@ -21,7 +21,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_options(parser)
     parser.add_argument("--ratios", default="0.1:0.9:0.1", help="a,b,c or first:last:step (default: %(default)s)")
     parser.add_argument("--layers", help="names, separated by commas (default: all that may be pruned)")
-    parser.add_argument("--criterion", default="l1", help="l1, l2, geometric-median, gamma, random, largest")
     parser.add_argument(
         "--stop-below", type=float, default=0.0, metavar="A", help="leave out what comes below accuracy A"
     )
@@ -47,8 +46,9 @@ def run(args: argparse.Namespace) -> Output:
     folder.mkdir(parents=True, exist_ok=True)
     whole = evaluate(trained.model, trained.held_out)
     layers = args.layers.split(",") if args.layers else None
+    criterion = criterion_of(trained, args.criterion)
     found = sensitivity(
-        trained.model, trained.held_out, parse_ratios(args.ratios), layers, args.criterion, stop_below=args.stop_below,
+        trained.model, trained.held_out, parse_ratios(args.ratios), layers, criterion, stop_below=args.stop_below,
         file=folder / "sensitivity.csv",
     )  # fmt: skip
     points = list(tqdm(found, unit="point", file=sys.stderr, disable=None))
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> Output:
     lines = [_text(points), f"whole network: {whole.accuracy:.2%}", f"written: {folder / 'sensitivity.csv'}, {figure}"]
     if args.macs is not None:
         shape = trained.held_out.images.shape[1:]
-        data["suggested"] = ratios = suggest_ratios(trained.model, shape, points, args.macs)
+        data["suggested"] = ratios = suggest_ratios(trained.model, shape, points, args.macs, criterion)
         lines.append(f"for {args.macs:.0%} of the MACs: --ratios " + ",".join(f"{k}={v:g}" for k, v in ratios.items()))
     return Output("\n".join(lines), data)
 

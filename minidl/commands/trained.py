@@ -1,16 +1,22 @@
-"""What the commands that look at a trained network begin with: the network, and images that it was not trained on."""
+"""What `prune` and `sensitivity` begin with: a trained network, images held out of its training, a criterion."""
 
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from minidl.commands.network import add_target, config_of, load_network
+
 if TYPE_CHECKING:
+    from algorithms.pruning.scores import Criterion
     from minidl.data import Dataset
     from minidl.nn import Module
+
+CRITERIA = "l1, l2, geometric-median, gamma, random, largest"
+ON_IMAGES = "mean-mean, mean-std, mean-l1, mean-l2, var-l2, apoz, taylor"
+SCORED = 1000  # images that the latter look at
 
 
 @dataclass(frozen=True)
@@ -29,11 +35,14 @@ class Trained:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add where the network and the images are."""
-    parser.add_argument("network", metavar="RUN", help="a run's folder, or a checkpoint written by minidl.save")
-    parser.add_argument("--dataset", help="the images (default: those of the run, else fashion-mnist-mini)")
-    parser.add_argument("--data-dir", metavar="DIR", help="where their files lie (default: MINIDL_DATA, else a cache)")
+    """Add where the network and the images are, and which filters leave first."""
+    add_target(parser)
     parser.add_argument("--images", type=int, metavar="N", help="evaluate on the first N held-out images only")
+    parser.add_argument(
+        "--criterion",
+        default="l1",
+        help=f"which filters leave first: {CRITERIA}; by answers to images: {ON_IMAGES} (default: l1)",
+    )
 
 
 def open_trained(args: argparse.Namespace) -> Trained:
@@ -44,31 +53,26 @@ def open_trained(args: argparse.Namespace) -> Trained:
     ValueError
         If the images are not those of the run, or do not fit the network.
     """
-    from minidl.checkpoint import load as load_network
     from minidl.data import load as load_images
+    from minidl.training.checks import check_fit
 
-    path = Path(args.network)
-    checkpoint = path / "checkpoint.npz" if path.is_dir() else path
-    model = load_network(checkpoint)
-    config = _config(checkpoint.parent)
+    target: Path = args.target
+    model, config = load_network(target), config_of(target)
     name = args.dataset or config.get("dataset", {}).get("name", "fashion-mnist-mini")
     training, held_out = _split(load_images(name, "train", root=args.data_dir), name, config, args.seed)
     if args.images is not None:
         held_out = held_out.subset(args.images)
-    _check_fit(model, held_out)
-    return Trained(model, checkpoint, training, held_out)
+    check_fit(model, held_out)
+    return Trained(model, target / "checkpoint.npz" if target.is_dir() else target, training, held_out)
 
 
-def _config(folder: Path) -> dict[str, Any]:
-    """Return what a run was trained on, nothing for a checkpoint that no run wrote."""
-    path = folder / "config.json"
-    if not path.exists():
-        return {}
-    try:
-        config: dict[str, Any] = json.loads(path.read_text())
-        return config if isinstance(config.get("dataset"), dict) else {}
-    except (ValueError, AttributeError):
-        raise ValueError(f"{path} is no config of a run, expected one that minidl train wrote") from None
+def criterion_of(trained: Trained, name: str) -> Criterion:
+    """Return the criterion called `name`; one that looks at images sees some that the network was trained on."""
+    from algorithms.pruning import IMAGE_CRITERIA, image_scores
+
+    if name not in IMAGE_CRITERIA:
+        return name
+    return image_scores(trained.model, trained.training.subset(min(SCORED, len(trained.training))), name)
 
 
 def _split(images: Dataset, name: str, config: dict[str, Any], seed: int) -> tuple[Dataset, Dataset]:
@@ -83,9 +87,3 @@ def _split(images: Dataset, name: str, config: dict[str, Any], seed: int) -> tup
     if identity(held_out)["crc32"] != validation["crc32"]:
         raise ValueError(f"the images of {name} are not those that the run was trained on: give the run's --data-dir")
     return training, held_out
-
-
-def _check_fit(model: Module, images: Dataset) -> None:
-    from minidl.training.checks import check_fit
-
-    check_fit(model, images)

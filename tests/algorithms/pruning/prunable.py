@@ -180,3 +180,15 @@ def gates_of(net, plan):
     layers = {layer for makers in net.makers.values() for layer in makers} | {"hidden"}
     layers |= {f"parts.{name}.inner.conv" for name in net.parts if name.rstrip("0123456789") in ("A", "B", "plain")}
     return {layer: plan.kept(layer).astype(np.float32) for layer in layers if layer in plan.channels.weights}
+
+
+def doubled(net):
+    """Make every parameter and statistic float64, in place."""
+    for module in net.modules():
+        for holder in (vars(module), getattr(module, "parts", {})):
+            for key, value in holder.items():
+                if isinstance(value, nn.Parameter):
+                    value.data = value.data.astype(np.float64)
+                elif isinstance(value, np.ndarray):
+                    holder[key] = value.astype(np.float64)
+    return net

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from prunable import gates_of, nets
+from prunable import doubled, gates_of, nets
 
 import minidl
 from algorithms.pruning import Plan, find_channels, plan, removed_count
@@ -68,16 +68,7 @@ def test_with_integer_weights_removal_is_bit_equal(backend, drawn):
     with minidl.use(backend=backend, conv="exact"):
         gate = gated(net, chosen)
         expected, found = outputs(gate, x), outputs(chosen.apply(net), x)
-        for module in gate.modules():  # the same in float64, to see that float32 was exact everywhere
-            for key, value in vars(module).items():
-                if isinstance(value, nn.Parameter):
-                    value.data = value.data.astype(np.float64)
-                elif isinstance(value, np.ndarray):
-                    setattr(module, key, value.astype(np.float64))
-        gate.parts = {
-            name: nn.Parameter(part.data.astype(np.float64)) if isinstance(part, nn.Parameter) else part
-            for name, part in gate.parts.items()
-        }
+        doubled(gate)  # to see that float32 was exact everywhere
         double = outputs(gate, x.astype(np.float64))
     assume(all(np.array_equal(a, b) for a, b in zip(expected, double, strict=True)))
     np.testing.assert_array_equal(found[-1], expected[-1])

@@ -70,6 +70,23 @@ def test_ways_to_say_how_much(run, options, capsys):
     assert not (run / "pruned").exists()
 
 
+def test_a_dry_run_shows_the_plan_and_times_predicted_and_measured(run, capsys):
+    assert cli.main(["prune", str(run), "--ratio", "0.5", "--dry-run"]) == 0
+    text = capsys.readouterr().out
+    assert "filters leave" in text and "MACs" in text and "predicted from the arithmetic" in text
+    assert "measured" in text and "stages.1.0.conv1" in text.split("ms for 32 images")[1]
+    found = command(capsys, "prune", run, "--ratio", 0.5, "--dry-run")
+    assert 0 < found["time"]["predicted"] < found["milliseconds"][0] and found["time"]["repeats"] > 0
+    assert found["time"]["total"]["macs"] == found["macs"]
+
+
+def test_retraining_ends_with_the_best_epoch_for_held_out_images(run, tmp_path, capsys):
+    options = ["--ratio", 0.5, "--retrain", 2, "--lr", 0.02, "--decay", "--out", tmp_path]
+    found = command(capsys, "prune", run, *options)
+    again = command(capsys, "sensitivity", tmp_path, "--ratios", 0.1, "--layers", "stages.0.0.conv1")
+    assert again["whole"]["accuracy"] == found["accuracy"]["retrained"]
+
+
 def test_a_written_plan_is_applied_again(run, tmp_path, capsys):
     found = command(capsys, "prune", run, "--ratio", 0.3, "--out", tmp_path / "a")
     again = command(capsys, "prune", run, "--plan", tmp_path / "a" / "plan.json", "--dry-run")
@@ -86,6 +103,13 @@ def test_sensitivity_writes_points_and_a_figure_and_suggests(run, tmp_path, caps
     assert "--ratios conv1=" in capsys.readouterr().out
 
 
+def test_sensitivity_by_a_criterion_that_looks_at_images(run, tmp_path, capsys):
+    found = command(capsys, "sensitivity", run, "--criterion", "taylor", "--ratios", 0.5, "--out", tmp_path)
+    assert len(found["points"]) == 4
+    assert cli.main(["sensitivity", str(run), "--ratios", "0.5", "--out", str(tmp_path)]) == 2  # of another criterion
+    assert "points of another network, dataset or criterion" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [
@@ -97,7 +121,7 @@ def test_sensitivity_writes_points_and_a_figure_and_suggests(run, tmp_path, caps
         (["prune", "RUN", "--preset", "resnet56-A"], "the preset is for resnet56"),
         (["prune", "RUN", "--to", "0.001"], "expected at most 0.1%"),
         (["prune", "RUN", "--ratio", "0.5", "--out", "RUN"], "holds the network itself"),
-        (["prune", "nowhere", "--ratio", "0.5"], "could not be read"),
+        (["prune", "nowhere", "--ratio", "0.5"], "found no nowhere"),
         (["prune", "RUN/config.json", "--ratio", "0.5"], "is no checkpoint of minidl"),
         (["prune", "RUN", "--plan", "RUN/metrics.jsonl"], "malformed record"),
         (["sensitivity", "RUN", "--ratios", "many"], "expected numbers such as"),

@@ -3,6 +3,7 @@
 Every `draw_*` takes `ax=` and returns what it drew on; nothing here trains, and nothing here knows minidl.
 """
 
+from visual.animation import animate_path, animate_surfaces
 from visual.curves import Recovery, draw_curve_panels, draw_curves, draw_recovery
 from visual.engine import draw_broadcast, draw_convolution
 from visual.graph import Node, draw_graph
@@ -27,12 +28,17 @@ from visual.quantization import (
 from visual.scale import Scale, shared_scale
 from visual.style import colours_for, panels, save, style
 from visual.trajectory import draw_trajectory
+from visual.viewer import Sheet, Walk, write_viewer
 
 __all__ = [
     "LayerWidth",
     "Node",
     "Recovery",
     "Scale",
+    "Sheet",
+    "Walk",
+    "animate_path",
+    "animate_surfaces",
     "colours_for",
     "draw_batch_effect",
     "draw_broadcast",
@@ -60,4 +66,5 @@ __all__ = [
     "save",
     "shared_scale",
     "style",
+    "write_viewer",
 ]

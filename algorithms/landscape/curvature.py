@@ -7,13 +7,13 @@ says that positive curvature dominates (section 6 of the landscape paper).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from algorithms.landscape.derivatives import hessian_times, weights_of
-from algorithms.landscape.directions import Direction, dot, flatten, unflatten
+from algorithms.landscape.directions import Direction, check_fit, dot, flatten, unflatten
 from algorithms.landscape.lanczos import lanczos, relative
 from minidl.data import Dataset
 from minidl.nn import Module
@@ -87,13 +87,8 @@ def hessian_extremes(
     """
     weights = {name: p.data for name, p in weights_of(model, only, ignore_1d).items()}
     names = list(weights)
-    dtype = np.result_type(*weights.values())
-
-    def times(vector: Array) -> Array:
-        along = hessian_times(model, dataset, unflatten(vector, weights, names), batch_size)
-        return flatten(along, names).astype(dtype)
-
-    start = np.random.default_rng(seed).standard_normal(sum(w.size for w in weights.values()))
+    times, size, dtype = hessian_operator(model, dataset, batch_size, ignore_1d, only)
+    start = np.random.default_rng(seed).standard_normal(size)
     if guess is not None:  # with something random, to find also what the guess does not hold
         start = flatten(guess, names) / np.sqrt(dot(guess, guess)) + 0.1 * start / np.linalg.norm(start)
     ends = lanczos(times, start.astype(dtype), tolerance, max_products)
@@ -108,6 +103,21 @@ def hessian_extremes(
         products=ends.products,
         converged=ends.converged,
     )
+
+
+def hessian_operator(
+    model: Module, dataset: Dataset, batch_size: int = 250, ignore_1d: bool = True, only: Collection[str] | None = None
+) -> tuple[Callable[[Array], Array], int, np.dtype]:
+    """Return the Hessian as what multiplies flat vectors (P,), its size P, and what it computes in."""
+    weights = {name: p.data for name, p in weights_of(model, only, ignore_1d).items()}
+    names = list(weights)
+    dtype = np.result_type(*weights.values())
+
+    def times(vector: Array) -> Array:
+        along = hessian_times(model, dataset, unflatten(vector, weights, names), batch_size)
+        return flatten(along, names).astype(dtype)
+
+    return times, sum(w.size for w in weights.values()), dtype
 
 
 @dataclass(frozen=True)
@@ -129,21 +139,46 @@ def hessian_trace(
     only: Collection[str] | None = None,
 ) -> Estimate:
     """Estimate the trace of the Hessian by E[zᵀ H z] over random signs z (Hutchinson); one product a probe."""
+    parts = layer_traces(model, dataset, probes, seed, batch_size, ignore_1d, only)
+    return _estimate(np.sum([part.draws for part in parts.values()], axis=0))
+
+
+def layer_traces(
+    model: Module,
+    dataset: Dataset,
+    probes: int = 10,
+    seed: int = 0,
+    batch_size: int = 250,
+    ignore_1d: bool = True,
+    only: Collection[str] | None = None,
+) -> dict[str, Estimate]:
+    """Estimate the trace of each parameter's own block, all from the same products: E[z_lᵀ (H z)_l] is that of block l.
+
+    They add up to `hessian_trace`, draw by draw; mean curvature is a trace divided by the weight's size.
+    """
     if probes < 2:
-        raise ValueError(f"hessian_trace got probes={probes}, expected at least 2: one alone has no error bar")
+        raise ValueError(f"the trace got probes={probes}, expected at least 2: one alone has no error bar")
     rng = np.random.default_rng(seed)
     weights = {name: p.data for name, p in weights_of(model, only, ignore_1d).items()}
-    draws = np.empty(probes)
+    draws = {name: np.empty(probes) for name in weights}
     for i in range(probes):
         z = {name: rng.choice([-1.0, 1.0], w.shape).astype(w.dtype) for name, w in weights.items()}
-        draws[i] = dot(z, hessian_times(model, dataset, z, batch_size))
-    return Estimate(float(draws.mean()), float(draws.std(ddof=1) / np.sqrt(probes)), draws)
+        h_z = hessian_times(model, dataset, z, batch_size)
+        for name, signs in z.items():
+            draws[name][i] = np.vdot(signs, h_z[name])
+    return {name: _estimate(values) for name, values in draws.items()}
+
+
+def _estimate(draws: Array) -> Estimate:
+    return Estimate(float(draws.mean()), float(draws.std(ddof=1) / np.sqrt(len(draws))), draws)
 
 
 def slice_curvature(
     model: Module, dataset: Dataset, dx: Mapping[str, Array], dy: Mapping[str, Array], batch_size: int = 250
 ) -> Array:
     """Exact second derivatives of the loss in the plane: [[dxᵀ H dx, dxᵀ H dy], [dyᵀ H dx, dyᵀ H dy]], two products."""
+    for direction in (dx, dy):
+        check_fit(model.state_dict(), direction)
     names = [name for name, _ in model.named_parameters() if name in dx or name in dy]
     values = dict(model.named_parameters())
     both = [{n: d.get(n, np.zeros(values[n].shape, values[n].dtype)) for n in names} for d in (dx, dy)]

@@ -105,6 +105,17 @@ def between(state_a: Mapping[str, Array], state_b: Mapping[str, Array]) -> Direc
     return {name: state_b[name] - state_a[name] for name in state_a}
 
 
+def check_fit(arrays: Mapping[str, Array], direction: Mapping[str, Array]) -> None:
+    """Raise one clear sentence unless a direction moves arrays of these names and shapes."""
+    for name, step in direction.items():
+        if name not in arrays or arrays[name].shape != step.shape:
+            found = f"found {arrays[name].shape} there" if name in arrays else "found nothing of that name there"
+            raise ValueError(
+                f"the direction's {name} {step.shape} does not fit this network, {found}, expected one made for it: "
+                "was it drawn for another architecture?"
+            )
+
+
 def dot(a: Mapping[str, Array], b: Mapping[str, Array]) -> float:
     """Return the inner product of two directions, in float64; what one of them does not name is zero there."""
     return sum(float(np.vdot(a[n].astype(np.float64), b[n].astype(np.float64))) for n in a if n in b)

@@ -7,7 +7,7 @@ vector made orthogonal to all of it, so no eigenvalue is found twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,8 +52,59 @@ def lanczos(times: Callable[[Array], Array], start: Array, tolerance: float = 1e
     >>> ends.values.round(6).tolist(), ends.converged
     ([-1.0, 5.0], True)
     """
+    for known in tridiagonal(times, start, max_products):
+        if not known.finite:
+            nan = np.full(2, np.nan)
+            return Ends(nan, nan, np.full((2, len(start)), np.nan, start.dtype), known.products, converged=False)
+        values, small = known.eigenpairs()
+        ends = [0, -1]
+        residuals = known.beside[-1] * np.abs(small[-1, ends])
+        converged = bool((relative(values[ends], residuals) <= tolerance).all())
+        if converged and known.products > 1:
+            break
+    vectors = small[:, ends].T @ known.basis  # (2, P)
+    return Ends(values[ends], residuals, _fix_signs(vectors), known.products, converged)
+
+
+@dataclass
+class Tridiagonal:
+    """What K products have told: the matrix seen from inside an orthonormal basis.
+
+    Attributes
+    ----------
+    basis : (K, P) orthonormal rows
+    diagonal, beside : K entries each; the last of `beside` leads out of the basis
+    """
+
+    basis: Array
+    diagonal: list[float]
+    beside: list[float]
+
+    @property
+    def products(self) -> int:
+        return len(self.diagonal)
+
+    @property
+    def finite(self) -> bool:
+        return bool(np.isfinite(self.diagonal[-1] + self.beside[-1]))
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether nothing new can be reached, since what the basis spans is invariant."""
+        scale = max(map(abs, [*self.diagonal, *self.beside[:-1]]))
+        return bool(self.beside[-1] <= 10 * np.finfo(self.basis.dtype).eps * scale)
+
+    def eigenpairs(self) -> tuple[Array, Array]:
+        """Eigenvalues (K,), rising, and eigenvectors (K, K), in columns, of the small matrix."""
+        beside = self.beside[:-1]
+        values, vectors = np.linalg.eigh(np.diag(self.diagonal) + np.diag(beside, 1) + np.diag(beside, -1))
+        return values, vectors
+
+
+def tridiagonal(times: Callable[[Array], Array], start: Array, max_products: int) -> Iterator[Tridiagonal]:
+    """Yield what is known after every product with the matrix, until it is exhausted, or no longer finite."""
     limit = min(max_products, len(start))
-    basis = np.empty((limit, len(start)), start.dtype)  # (K, P) orthonormal rows
+    basis = np.empty((limit, len(start)), start.dtype)
     basis[0] = start / np.linalg.norm(start)
     diagonal: list[float] = []
     beside: list[float] = []
@@ -63,19 +114,12 @@ def lanczos(times: Callable[[Array], Array], start: Array, tolerance: float = 1e
         for _ in range(2):  # twice is enough
             w = w - (basis[: k + 1] @ w) @ basis[: k + 1]
         beside.append(float(np.linalg.norm(w)))
-        if not np.isfinite(diagonal[-1] + beside[-1]):
-            nan = np.full(2, np.nan)
-            return Ends(nan, nan, np.full((2, len(start)), np.nan, start.dtype), k + 1, converged=False)
-        values, small = np.linalg.eigh(np.diag(diagonal) + np.diag(beside[:-1], 1) + np.diag(beside[:-1], -1))
-        ends, scale = [0, -1], float(np.abs(values).max())
-        residuals = beside[-1] * np.abs(small[-1, ends])
-        converged = bool((relative(values[ends], residuals) <= tolerance).all())
-        invariant = beside[-1] <= 10 * np.finfo(start.dtype).eps * scale  # nothing new can be reached
-        if (converged and k > 0) or invariant or k + 1 == limit:
-            break
-        basis[k + 1] = w / beside[-1]
-    vectors = small[:, ends].T @ basis[: k + 1]  # (2, P)
-    return Ends(values[ends], residuals, _fix_signs(vectors), k + 1, converged)
+        known = Tridiagonal(basis[: k + 1], diagonal, beside)
+        yield known
+        if not known.finite or known.exhausted:
+            return
+        if k + 1 < limit:
+            basis[k + 1] = w / beside[-1]
 
 
 def relative(values: Array, residuals: Array) -> Array:

@@ -8,7 +8,7 @@ picture shows it, and one tolerance then means the same in a valley and on a cli
 from __future__ import annotations
 
 import time
-from typing import Any, Unpack
+from typing import Any, TypeAlias, Unpack
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from minidl.types import Array
 FIRST = 4  # step of the first level; how wrong a cubic is there is seen by predicting it from every second node
 DECAY = 4  # halving the step makes the error of a cubic 16 times smaller where the loss is smooth; trust in less
 FLOOR = 1e-12  # nats; below it a loss is as good as none
+Grid: TypeAlias = tuple[Array, Array]  # indices of rows and of columns
 FIELDS = ("loss", "accuracy", "std_error", "difference_error")
 
 
@@ -38,7 +39,7 @@ def refined_plane(
 
     Parameters
     ----------
-    xs, ys : evenly spaced, 25, 33, 41, ... nodes each (8n + 1)
+    xs, ys : any axes; grids of fewer than about 15 nodes each way leave nothing to save
     tolerance : relative error of an interpolated loss that is accepted.  It is judged by the errors seen at the nodes
         around, so it is a good guess and no guarantee
     options : those of `plane`.  With `cap` the loss above it is not refined, and only roughly known.  After `budget`
@@ -49,23 +50,20 @@ def refined_plane(
     Surface
         `measured` tells which nodes were; the others have count 0 and no standard errors (NaN).
     """
-    xs, ys = _even_axis("xs", xs), _even_axis("ys", ys)
+    xs, ys = axis("xs", xs), axis("ys", ys)
     nodes = _Nodes(model, dataset, [dx, dy], xs, ys, options)
-    level = np.zeros((len(ys), len(xs)), bool)
-    level[::FIRST, ::FIRST] = level[np.abs(ys).argmin(), np.abs(xs).argmin()] = True  # the centre in any case
-    nodes.measure(level)
-    error = nodes.error(nodes.height[::FIRST, ::FIRST], upsample(nodes.height[:: 2 * FIRST, :: 2 * FIRST]))
-    step = FIRST
-    while step > 1:
-        coarse, fine = (slice(None, None, step),) * 2, (slice(None, None, step // 2),) * 2
-        guess = upsample(nodes.height[coarse])
-        expected = _spread(error) / DECAY
-        level[...] = False
-        level[fine] = expected > tolerance
-        nodes.measure(level & ~nodes.measured)
+    grids = _levels(ys, xs)
+    coarse = grids[0]
+    nodes.measure(coarse)
+    half = coarse[0][_every_second(coarse[0])], coarse[1][_every_second(coarse[1])]
+    error = nodes.error(coarse, nodes.predict(nodes.height, half, coarse))
+    for fine in grids[1:]:
+        guess = nodes.predict(nodes.height, coarse, fine)
+        expected = _spread(error, coarse, fine) / DECAY
+        nodes.measure(fine, expected > tolerance)
         nodes.interpolate(coarse, fine, guess)
-        error = np.where(nodes.measured[fine], nodes.error(nodes.height[fine], guess), expected)
-        step //= 2
+        error = np.where(nodes.measured[np.ix_(*fine)], nodes.error(fine, guess), expected)
+        coarse = fine
     return nodes.surface({"tolerance": tolerance})
 
 
@@ -88,13 +86,16 @@ class _Nodes:
         self.measured = np.zeros(shape, bool)
         self.about: dict[str, Any] = {}
 
-    def measure(self, where: Array) -> None:
-        """Evaluate some nodes, unless the time is over and there is a first picture."""
+    def measure(self, level: Grid, wanted: Array | None = None) -> None:
+        """Evaluate a level's nodes, all or those wanted, unless the time is over and there is a first picture."""
         if self.end is not None:
             left = self.end - time.monotonic()
             if left < 0 and self.measured.any():
                 return
             self.options["budget"] = left
+        where = np.zeros_like(self.measured)
+        where[np.ix_(*level)] = True if wanted is None else wanted
+        where &= ~self.measured
         if not where.any():
             return
         points = grid(self.xs, self.ys)[where.ravel()]
@@ -105,18 +106,24 @@ class _Nodes:
         self.height[where] = np.log(np.maximum(known.loss, FLOOR))
         self.measured |= where
 
-    def interpolate(self, coarse: tuple[slice, ...], fine: tuple[slice, ...], guess: Array) -> None:
-        """Fill in the nodes of a level that were not measured; `guess` is their height by the level before."""
-        accuracy = upsample(self.values["accuracy"][coarse])
-        missing = ~self.measured[fine]
-        missing[::2, ::2] = False  # those of the level before are known
-        self.height[fine][missing] = guess[missing]
-        with np.errstate(over="ignore"):
-            self.values["loss"][fine][missing] = np.exp(guess[missing])
-        self.values["accuracy"][fine][missing] = np.clip(accuracy[missing], 0, 1)
+    def predict(self, values: Array, coarse: Grid, fine: Grid) -> Array:
+        """Values at a fine level from those at a coarse one: by the cubic through the four nodes nearest, each way."""
+        known = values[np.ix_(*coarse)]
+        return cubic(cubic(known, self.ys[coarse[0]], self.ys[fine[0]]).T, self.xs[coarse[1]], self.xs[fine[1]]).T
 
-    def error(self, height: Array, guess: Array) -> Array:
+    def interpolate(self, coarse: Grid, fine: Grid, guess: Array) -> None:
+        """Fill in the nodes of a level that were not measured; `guess` is their height by the level before."""
+        accuracy = self.predict(self.values["accuracy"], coarse, fine)
+        missing = ~self.measured[np.ix_(*fine)] & ~np.outer(*(np.isin(f, c) for f, c in zip(fine, coarse, strict=True)))
+        i, j = fine[0][missing.nonzero()[0]], fine[1][missing.nonzero()[1]]
+        self.height[i, j] = guess[missing]
+        with np.errstate(over="ignore"):
+            self.values["loss"][i, j] = np.exp(guess[missing])
+        self.values["accuracy"][i, j] = np.clip(accuracy[missing], 0, 1)
+
+    def error(self, level: Grid, guess: Array) -> Array:
         """Return |log a - log b|, the relative error, above the cap none; infinite where one is not a number."""
+        height = self.height[np.ix_(*level)]
         with np.errstate(invalid="ignore"):
             difference = np.abs(np.minimum(height, self.highest) - np.minimum(guess, self.highest))
         return np.asarray(np.nan_to_num(difference, nan=np.inf))
@@ -126,50 +133,61 @@ class _Nodes:
         return Surface(self.xs, self.ys, **self.values, count=self.count, measured=self.measured, about=about)
 
 
-def upsample(values: Array) -> Array:
-    """Put a node between all neighbours of a grid, by the cubic through the four nodes nearest: (2Y - 1, 2X - 1).
+def _levels(ys: Array, xs: Array) -> list[Grid]:
+    """List ever finer sets of rows and columns, each with all of the one before, from about every fourth to all."""
+    rows, columns = _halvings(ys), _halvings(xs)
+    count = max(len(rows), len(columns))
+    padded = [some + [some[-1]] * (count - len(some)) for some in (rows, columns)]
+    return list(zip(*padded, strict=True))
+
+
+def _halvings(values: Array) -> list[Array]:
+    """Nodes of an axis, level by level: the ends and the centre first, and then what lies in the middle between."""
+    centre, last = int(np.abs(values).argmin()), len(values) - 1
+    sides = [np.linspace(centre, end, -(-abs(end - centre) // FIRST) + 1) for end in (0, last)]
+    levels = [np.unique(np.round(np.concatenate(sides)).astype(int))]
+    while len(levels[-1]) <= last:
+        a = levels[-1]
+        levels.append(np.unique(np.concatenate([a, (a[1:] + a[:-1]) // 2])))
+    return levels
+
+
+def _every_second(nodes: Array) -> Array:
+    """Positions 0, 2, 4, ... and the last."""
+    return np.unique(np.append(np.arange(0, len(nodes), 2), len(nodes) - 1))
+
+
+def cubic(values: Array, known: Array, wanted: Array) -> Array:
+    """Interpolate along axis 0, from coordinates `known` (K,) to `wanted` (W,), by the cubic through the four nearest.
 
     Examples
     --------
-    >>> cubes = np.arange(5.0) ** 3
-    >>> upsample(np.tile(cubes, (4, 1)))[3].tolist() == (np.arange(0, 4.5, 0.5) ** 3).tolist()
+    >>> at, between = np.array([0.0, 1.0, 3.0, 4.0, 6.0]), np.array([0.5, 2.0, 5.0])
+    >>> bool(np.allclose(cubic(at**3, at, between), between**3))
     True
     """
-    return _upsample_rows(_upsample_rows(values).T).T
-
-
-def _upsample_rows(a: Array) -> Array:
-    between = np.empty((len(a) - 1, *a.shape[1:]))
+    order = min(4, len(known))
+    first = np.clip(np.searchsorted(known, wanted, side="right") - order // 2, 0, len(known) - order)
+    near = first[:, None] + np.arange(order)  # (W, 4)
+    x = known[near]
+    result = np.zeros((len(wanted), *values.shape[1:]))
     with np.errstate(invalid="ignore"):  # infinite losses have no cubic through them
-        between[1:-1] = (-a[:-3] + 9 * a[1:-2] + 9 * a[2:-1] - a[3:]) / 16
-        between[0] = (5 * a[0] + 15 * a[1] - 5 * a[2] + a[3]) / 16
-        between[-1] = (5 * a[-1] + 15 * a[-2] - 5 * a[-3] + a[-4]) / 16
-    return _interleave(a, between)
+        for i in range(order):  # Lagrange's form: one weight for each of the four
+            others = np.delete(x, i, axis=1)
+            weight = np.prod((wanted[:, None] - others) / (x[:, i : i + 1] - others), axis=1)
+            result += np.einsum("w,w...->w...", weight, values[near[:, i]])
+    return result
 
 
-def _spread(error: Array) -> Array:
-    """For every node of the finer grid, the largest error among the nodes its cubic is made of: (2Y - 1, 2X - 1)."""
-    return _spread_rows(_spread_rows(error).T).T
+def _spread(error: Array, coarse: Grid, fine: Grid) -> Array:
+    """For every node of the finer level, the largest error among the nodes that its cubic is made of, and around."""
+    return _spread_rows(_spread_rows(error, coarse[0], fine[0]).T, coarse[1], fine[1]).T
 
 
-def _spread_rows(a: Array) -> Array:
-    around = a.copy()
-    around[1:] = np.maximum(around[1:], a[:-1])
-    around[:-1] = np.maximum(around[:-1], a[1:])
-    return _interleave(around, np.maximum(around[1:], around[:-1]))
-
-
-def _interleave(a: Array, between: Array) -> Array:
-    both = np.empty((len(a) + len(between), *a.shape[1:]))
-    both[::2], both[1::2] = a, between
-    return both
-
-
-def _even_axis(name: str, values: Array) -> Array:
-    array = axis(name, values)
-    if len(array) < 6 * FIRST + 1 or len(array) % (2 * FIRST) != 1 or np.ptp(np.diff(array)) > 1e-9 * np.ptp(array):
-        raise ValueError(
-            f"{name} has {len(array)} nodes, expected 25, 33, 41 or another 8n + 1, evenly spaced, to refine: use "
-            "`plane` for others"
-        )
-    return array
+def _spread_rows(error: Array, coarse: Array, fine: Array) -> Array:
+    around = error.copy()
+    around[1:] = np.maximum(around[1:], error[:-1])
+    around[:-1] = np.maximum(around[:-1], error[1:])
+    below = np.searchsorted(coarse, fine, side="right") - 1
+    above = np.searchsorted(coarse, fine, side="left")
+    return np.maximum(around[below], around[above])

@@ -127,6 +127,7 @@ class _Work:
         chunks = batches(self.dataset, self.chunk, seed=0, epoch=0, shuffle=False)
         for number, (x, labels) in enumerate(chunks):
             waiting = self._waiting(number * self.chunk)
+            waiting = waiting[self.moving.order(self.tally.points[waiting])]
             tiles = [waiting[i : i + TILE] for i in range(0, len(waiting), TILE)]
             results = self._measure(tiles, x, labels)
             for tile, sums in zip(tiles, results, strict=True):

@@ -1,129 +1,73 @@
-"""Two ways to evaluate a moved network with less work and the same numbers up to rounding.
+"""What a slice may save: its network as a graph without batch norm, run again only where a move reaches.
 
-With its statistics known, batch norm is an affine map that the layer before can do itself; and the first layer is
-linear in its weights, so W(c) x = W* x + Σ_i c_i (D_i x), where the products are the same at every point.  Both change
-how layers of a *private copy* compute; nothing here decides when to use them.
+Here is found out what moves with which direction, also through a fold, and which linear layers are affine in the point.
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
-from minidl import Tensor, ops
-from minidl.graph import Graph, Node, trace
-from minidl.nn import BatchNorm1d, BatchNorm2d, Conv2d, DepthwiseConv2d, Linear, Module, Parameter
+from algorithms.landscape.folding import Folded
+from algorithms.landscape.replay import Affine, Replay
+from minidl.graph import Graph, Node, fuse, trace
+from minidl.nn import Module
 from minidl.types import Array, Shape
 
-Layer = Conv2d | DepthwiseConv2d | Linear
-LAYERS = (Conv2d, DepthwiseConv2d, Linear)
+Moves = Mapping[int, Mapping[int, Array]]  # id of an array -> direction -> its step
 
 
-@dataclass
-class Folded:
-    """A layer that does the work of the batch norm after it."""
+def make_replay(model: Module, folds: Sequence[Folded], moves: Moves, input_shape: Shape) -> Replay | None:
+    """Trace a network whose arrays are at the centre, and whose folds are prepared but not yet applied.
 
-    layer: Layer
-    norm: BatchNorm1d | BatchNorm2d
-    bias: Array | None  # (O,) the layer's own, which moves with the point
-
-    def prepare(self) -> None:
-        """Make the batch norm pass its input on, and give the layer a bias for the shift."""
-        self.norm.forward = partial(_without_norm, self.norm.relu)  # type: ignore[method-assign]
-        self.layer.bias = Parameter(np.zeros_like(self.norm.bias.data))
-
-    def apply(self) -> None:
-        """Use scale · (conv(x, w) + b) + shift = conv(x, scale · w) + (scale · b + shift) at this point's weights."""
-        norm, weight = self.norm, self.layer.weight.data
-        scale = norm.weight.data / np.sqrt(norm.running_var + norm.eps)  # (O,)
-        shift = norm.bias.data - scale * norm.running_mean
-        weight *= scale.astype(weight.dtype).reshape(-1, *[1] * (weight.ndim - 1))
-        assert self.layer.bias is not None
-        self.layer.bias.data[...] = shift if self.bias is None else scale * self.bias + shift
-
-
-class LinearFirst:
-    """The first layer's outputs at the centre and along each direction, computed once for a chunk of images."""
-
-    def __init__(self, layer: Layer, moves: list[tuple[int, Array, Array | None]]) -> None:
-        self.moves = moves  # (i, weight of direction i, its bias)
-        self.centre = (layer.weight.data.copy(), None if layer.bias is None else layer.bias.data.copy())
-        self.point: Array = np.zeros(0)
-        self.known: tuple[Array, list[Array]] | None = None
-        self.bare = copy.copy(layer)  # takes each of the weights in turn
-        layer.forward = self.forward  # type: ignore[method-assign]
-
-    def forget(self) -> None:
-        """Begin a new chunk of images."""
-        self.known = None
-
-    def forward(self, x: Tensor) -> Tensor:
-        """W(c) x + b(c) by the sum above."""
-        if self.known is None:
-            self.known = self._apply(x, *self.centre), [self._apply(x, w, b) for _, w, b in self.moves]
-        centre, along = self.known
-        y = centre.copy()
-        for (i, _, _), step in zip(self.moves, along, strict=True):
-            if self.point[i] != 0:
-                y += y.dtype.type(self.point[i]) * step
-        return Tensor.wrap(y)
-
-    def _apply(self, x: Tensor, weight: Array, bias: Array | None) -> Array:
-        self.bare.weight, self.bare.bias = Parameter(weight), None if bias is None else Parameter(bias)
-        return self.bare(x).numpy()
-
-
-def find_folds(model: Module, input_shape: Shape) -> list[Folded]:
-    """Find every layer of `model` that alone feeds a batch norm, and feeds nothing else."""
-    graph = trace(model, input_shape)
-    modules = dict(model.named_modules())
-    found = []
+    None if the graph has arrays of unknown origin: they may be made of the weights, by steps that are not recorded.
+    """
+    graph = fuse(trace(model, input_shape))
+    if any(node.op == "constant" and node.value is not None and node.value.size > 1 for node in graph):
+        return None
+    movers = {array: frozenset(steps) for array, steps in moves.items()}
+    for fold in folds:
+        assert fold.layer.bias is not None
+        moved = frozenset().union(*(movers.get(id(array), frozenset()) for array in _sources(fold)))
+        movers |= {id(fold.layer.weight.data): moved, id(fold.layer.bias.data): moved}
+    layers = {id(fold.layer.weight.data): fold for fold in folds}
+    affine = {}
     for node in graph:
-        if node.op == "BatchNormInference" and (before := _only_source(graph, node)) is not None:
-            layer, norm = modules.get(before.name), modules.get(node.name)
-            if isinstance(layer, LAYERS) and isinstance(norm, (BatchNorm1d, BatchNorm2d)):
-                found.append(Folded(layer, norm, None if layer.bias is None else layer.bias.data))
-    return found
+        if node.op == "Linear" and (found := _affine(graph, node, layers, moves)) is not None:
+            affine[node.index] = found
+    return Replay(graph, movers, affine)
 
 
-def find_first(
-    model: Module, input_shape: Shape, directions: Sequence[Mapping[str, Array]], folded: set[int]
-) -> LinearFirst | None:
-    """Find the layer that reads the images themselves, unless a batch norm is folded into it or nothing moves it."""
-    graph = trace(model, input_shape)
-    readers = [node for node in graph if node.op in ("Conv2d", "Linear") and _reads_images(graph, node)]
-    name = readers[0].name if readers else ""
-    if sum(node.name == name for node in graph if node.op in ("Conv2d", "Linear")) != 1:
+def _affine(graph: Graph, node: Node, folds: Mapping[int, Folded], moves: Moves) -> Affine | None:
+    """The arrays of a linear layer at the centre, and their steps; None if they are not linear in the point."""
+    arrays = [source.value for source in graph.inputs(node)[1:] if source.value is not None]
+    if not arrays or any(source.op != "parameter" for source in graph.inputs(node)[1:]):
         return None
-    layer = dict(model.named_modules()).get(name)
-    if not isinstance(layer, LAYERS) or id(layer.weight.data) in folded:
-        return None
-    zero = np.zeros_like(layer.weight.data)
-    moves = [
-        (i, d.get(f"{name}.weight", zero), d.get(f"{name}.bias"))
-        for i, d in enumerate(directions)
-        if any(f"{name}.{part}" in d and d[f"{name}.{part}"].any() for part in ("weight", "bias"))
-    ]
-    return LinearFirst(layer, moves) if moves else None
+    fold = folds.get(id(arrays[0]))
+    if fold is None:
+        sources: list[Array | None] = list(arrays)
+    elif any(id(array) in moves for array in (fold.norm.weight.data, fold.norm.running_var)):
+        return None  # the scale moves, and it multiplies the weight
+    else:
+        sources = [fold.layer.weight.data, fold.bias, fold.norm.bias.data, fold.norm.running_mean]
+
+    def at(values: Sequence[Array | None]) -> list[Array]:
+        if fold is None:
+            return [np.array(value) for value in values]
+        folded = fold.fold(values[0], values[1], values[2], values[3])  # type: ignore[arg-type]
+        return [value.astype(arrays[0].dtype) for value in folded]
+
+    directions = {i for array in sources if array is not None for i in moves.get(id(array), {})}
+    steps = {
+        i: at([None if a is None else moves.get(id(a), {}).get(i, np.zeros_like(a)) for a in sources])
+        for i in directions
+    }
+    return Affine(at(sources), steps) if steps else None
 
 
-def _only_source(graph: Graph, norm: Node) -> Node | None:
-    before = graph[norm.inputs[0]]
-    uses = [node for node in graph if node.op in ("Conv2d", "Linear") and node.name == before.name]
-    alone = before.op in ("Conv2d", "Linear") and len(graph.consumers(before)) == 1 and len(uses) == 1
-    return before if alone else None
-
-
-def _reads_images(graph: Graph, node: Node) -> bool:
-    source = graph[node.inputs[0]]
-    return source.op == "input" or (source.op == "Reshape" and graph[source.inputs[0]].op == "input")
-
-
-def _without_norm(relu: bool, x: Tensor, residual: Tensor | None = None) -> Tensor:
-    """What is left of a batch norm that the layer before does: the addition and the ReLU that ride on it."""
-    y = x if residual is None else x + residual
-    return ops.relu(y) if relu else y
+def _sources(fold: Folded) -> list[Array]:
+    """All arrays that a folded weight and bias are made of."""
+    norm = fold.norm
+    own = [fold.layer.weight.data, *([] if fold.bias is None else [fold.bias])]
+    return [*own, norm.weight.data, norm.bias.data, norm.running_mean, norm.running_var]

@@ -12,7 +12,10 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from algorithms.landscape.shortcuts import Folded, LinearFirst, find_first, find_folds
+from algorithms.landscape.directions import check_fit
+from algorithms.landscape.folding import Folded, find_folds
+from algorithms.landscape.replay import Replay
+from algorithms.landscape.shortcuts import make_replay
 from minidl import Tensor, no_grad
 from minidl.nn import BatchNorm1d, BatchNorm2d, Module
 from minidl.training import is_right, sample_losses
@@ -38,7 +41,8 @@ class Slice:
         "batch"        measured at every point on the very images that are evaluated
         ============== =========================================================================================
     calibration : (N, H, W, C) normalized images, for "recalibrated"
-    fast : fold batch norm into the layer before it and use that the first layer is linear; same numbers up to rounding
+    fast : fold batch norm into the layer before it and compute again only what a move changes, see `Replay`; same
+        numbers up to rounding
     input_shape : (H, W, C), for `fast`
     """
 
@@ -61,7 +65,7 @@ class Slice:
         parameters = {name: p.data for name, p in self.model.named_parameters()}
         live = parameters | dict(self.model.named_buffers())
         for direction in directions:
-            _check_fit(live, direction)
+            check_fit(live, direction)
         steps = {
             name: [(i, d[name]) for i, d in enumerate(directions) if name in d and d[name].any()]
             for name in (live if bn == "interpolated" else parameters)
@@ -75,12 +79,15 @@ class Slice:
         fast = fast and bn in ("frozen", "interpolated")  # statistics that are measured come between layers
         self.folds: list[Folded] = find_folds(self.model, input_shape) if fast else []
         folded = {id(fold.layer.weight.data) for fold in self.folds}
-        self.first: LinearFirst | None = find_first(self.model, input_shape, directions, folded) if fast else None
         self.parts = [
             (live[name], live[name].copy(), moves) for name, moves in steps.items() if moves or id(live[name]) in folded
         ]
         for fold in self.folds:  # only now, so that the bias that a fold adds is no part of the slice
             fold.prepare()
+        moves = {id(live[name]): dict(moves) for name, moves in steps.items() if moves}
+        self.replay: Replay | None = make_replay(self.model, self.folds, moves, input_shape) if fast else None
+        self.chunk: Array | None = None  # the images that `replay` and `centre` are of
+        self.centre: Array = np.zeros(0)
 
     def to(self, point: Array) -> Module:
         """Move the copy to θ(point) and return it, in evaluation mode but for what `bn` asks for."""
@@ -91,8 +98,6 @@ class Slice:
                     live += live.dtype.type(point[i]) * step
         for fold in self.folds:
             fold.apply()
-        if self.first is not None:
-            self.first.point = point
         self.model.eval()
         if self.bn == "recalibrated":
             self._recalibrate()
@@ -103,21 +108,39 @@ class Slice:
     def losses(self, point: Array, x: Array, labels: Array) -> tuple[Array, Array]:
         """Loss in float64 and whether the answer is right, of each image, at one point: both (N,)."""
         with no_grad(), np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # NaN is an answer
-            logits = self.to(point)(Tensor.wrap(x.astype(self.dtype, copy=False))).numpy()
+            network = self.to(point)
+            if self.replay is None:
+                logits = network(Tensor.wrap(x.astype(self.dtype, copy=False))).numpy()
+            else:
+                self._begin(x)
+                logits = self.replay(point)
             return sample_losses(logits, labels), is_right(logits, labels)
 
     def measure(self, points: Array, x: Array, labels: Array) -> Array:
-        """Return the sums over the images that a `Tally` adds up, for K points: (5, K)."""
-        if self.first is not None:
-            self.first.forget()
-        centre, _ = self.losses(np.zeros(points.shape[1]), x, labels)
+        """Return the sums over the images that a `Tally` adds up, for K points: (5, K); x must not change meanwhile."""
+        self._begin(x)
+        if not len(self.centre):
+            self.centre, _ = self.losses(np.zeros(points.shape[1]), x, labels)
         sums = np.empty((5, len(points)))
         with np.errstate(over="ignore", invalid="ignore"):
-            for k, point in enumerate(points):
-                losses, right = self.losses(point, x, labels)
-                away = losses - centre
+            for k in self.order(points):
+                losses, right = self.losses(points[k], x, labels)
+                away = losses - self.centre
                 sums[:, k] = losses.sum(), np.vdot(losses, losses), right.sum(), away.sum(), np.vdot(away, away)
         return sums
+
+    def order(self, points: Array) -> Array:
+        """The order in which to visit points (K, D), so that as little as possible is computed again: (K,)."""
+        outer = [] if self.replay is None else self.replay.outer
+        return np.lexsort([points[:, i] for i in reversed(outer)]) if outer else np.arange(len(points))
+
+    def _begin(self, x: Array) -> None:
+        """Forget what is known of other images than these."""
+        if self.chunk is x:
+            return
+        self.chunk, self.centre = x, np.zeros(0)
+        if self.replay is not None:
+            self.replay.begin(x.astype(self.dtype, copy=False))
 
     @property
     def dtype(self) -> np.dtype:
@@ -150,13 +173,3 @@ def moved(model: Module, directions: Sequence[Mapping[str, Array]], point: Seque
     [[0.5, 0.5]]
     """
     return Slice(model, directions, "interpolated").to(np.asarray(point, np.float64))
-
-
-def _check_fit(live: Mapping[str, Array], direction: Mapping[str, Array]) -> None:
-    for name, step in direction.items():
-        if name not in live or live[name].shape != step.shape:
-            found = f"found {live[name].shape} there" if name in live else "found nothing of that name there"
-            raise ValueError(
-                f"the direction's {name} {step.shape} does not fit this network, {found}, expected one made for it: "
-                "was it drawn for another architecture?"
-            )

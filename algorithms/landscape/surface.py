@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Unpack
 
 import numpy as np
@@ -69,6 +69,11 @@ class Surface:
         arrays, meta = read(path)
         if "surface" not in meta:
             raise ValueError(f"{path} holds no surface, expected a file that Surface.save wrote")
+        missing = {f.name for f in fields(cls)} - {*arrays, "ys", "about"}
+        if missing:
+            raise ValueError(
+                f"{path} is a surface without {', '.join(sorted(missing))}, expected a file of this version"
+            )
         arrays.setdefault("ys", None)  # type: ignore[arg-type]  # a line has none
         return cls(**arrays, about=meta["surface"])
 

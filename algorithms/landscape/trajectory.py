@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from algorithms.landscape.directions import Direction, dot, unflatten
+from algorithms.landscape.directions import Direction, check_fit, dot, unflatten
 from minidl.types import Array
 
 BLOCK = 1 << 16  # parameters of all checkpoints that are held in float64 at a time
@@ -57,40 +57,63 @@ def trajectory(checkpoints: Sequence[Mapping[str, Array]], ignore_1d: bool = Tru
     >>> trajectory(states).explained.round(3).tolist()
     [1.0, 0.0]
     """
+    return trajectories([checkpoints], ignore_1d)[0]
+
+
+def trajectories(runs: Sequence[Sequence[Mapping[str, Array]]], ignore_1d: bool = True) -> list[Trajectory]:
+    """Find the one plane in which several runs of one architecture move most, to draw them together.
+
+    Parameters
+    ----------
+    runs : dicts of arrays by name for every run, in order; the plane goes through the final network of the first
+    ignore_1d : leave out biases and batch-norm parameters and statistics
+
+    Returns
+    -------
+    list of Trajectory
+        `dx`, `dy`, `explained` and `baseline` are the same for all; paths have their own length.  The baseline is of as
+        many independent random walks from one start.
+    """
+    checkpoints = [state for run in runs for state in run]
     if len(checkpoints) < 3:
         raise ValueError(f"trajectory got {len(checkpoints)} checkpoints, expected at least 3: a plane needs as many")
-    final = checkpoints[-1]
+    anchor = len(runs[0]) - 1
+    final = checkpoints[anchor]
     for i, state in enumerate(checkpoints):
         if {n: a.shape for n, a in state.items()} != {n: a.shape for n, a in final.items()}:
             raise ValueError(f"checkpoint {i} is of another network than the last, expected one training's checkpoints")
     names = [name for name, array in final.items() if array.ndim > 1 or not ignore_1d]
-    count = len(checkpoints)
-    gram = np.zeros((count, count))  # inner products of the steps; all but the directions follows from them
-    for _, _, steps in _blocks(checkpoints, names):
+    gram = np.zeros((len(checkpoints),) * 2)  # inner products of the steps; all but the directions follows from them
+    for _, _, steps in _blocks(checkpoints, anchor, names):
         gram += steps @ steps.T
     mixture, explained = _principal(gram)  # (T, 2): components = stepsᵀ · mixture
     path = gram @ mixture  # (T, 2)
     signs = np.where(path[0] < 0, -1.0, 1.0)  # those of eigenvectors are arbitrary
     mixture, path = mixture * signs, path * signs
     both = np.empty((2, sum(final[name].size for name in names)))
-    for start, stop, steps in _blocks(checkpoints, names):
+    for start, stop, steps in _blocks(checkpoints, anchor, names):
         both[:, start:stop] = (steps.T @ mixture).T
     dx, dy = (unflatten(component, final, names) for component in both)
     off_plane = np.sqrt(np.maximum(np.diag(gram) - (path**2).sum(axis=1), 0))
-    return Trajectory(path, dx, dy, explained, random_walk_explained(count), off_plane)
+    baseline = random_walk_explained(*map(len, runs))
+    ends = np.cumsum([len(run) for run in runs])[:-1]
+    paths = zip(np.split(path, ends), np.split(off_plane, ends), strict=True)
+    return [Trajectory(own, dx, dy, explained, baseline, off) for own, off in paths]
 
 
-def _blocks(checkpoints: Sequence[Mapping[str, Array]], names: Sequence[str]) -> Iterator[tuple[int, int, Array]]:
-    """Yield (start, stop, steps from the final network (T, stop - start)), so that all are never in memory at once."""
+def _blocks(
+    checkpoints: Sequence[Mapping[str, Array]], anchor: int, names: Sequence[str]
+) -> Iterator[tuple[int, int, Array]]:
+    """Yield (start, stop, steps from the anchor (T, stop - start)), so that all are never in memory at once."""
     offset = 0
     for name in names:
         flat = [state[name].reshape(-1) for state in checkpoints]
-        for start in range(0, flat[-1].size, BLOCK):
+        for start in range(0, flat[anchor].size, BLOCK):
             part = slice(start, start + BLOCK)
-            last = flat[-1][part].astype(np.float64)
-            steps = np.stack([values[part] - last for values in flat])  # (T, B)
-            yield offset + start, offset + start + len(last), steps
-        offset += flat[-1].size
+            zero = flat[anchor][part].astype(np.float64)
+            steps = np.stack([values[part] - zero for values in flat])  # (T, B)
+            yield offset + start, offset + start + len(zero), steps
+        offset += flat[anchor].size
 
 
 def _principal(gram: Array) -> tuple[Array, Array]:
@@ -106,18 +129,23 @@ def _principal(gram: Array) -> tuple[Array, Array]:
     return centre @ vectors[:, :2] / lengths, values[:2] / values.sum()
 
 
-def random_walk_explained(points: int) -> Array:
+def random_walk_explained(*points: int) -> Array:
     """Shares (2,) of variance in the two leading components of a random walk, for ever more dimensions.
 
     For long walks they tend to 6/π² = 61 % and 15 % (Antognini and Sohl-Dickstein, 2018): the inner products of the
     steps become a multiple of the identity, so those of the centred path are C L Lᵀ C with L summing the steps.
+    Several numbers of points are of independent walks that begin at one place.
 
     Examples
     --------
     >>> random_walk_explained(300).round(3).tolist()
     [0.608, 0.152]
     """
-    walk = np.tril(np.ones((points, points)))
+    ends = np.cumsum(points)
+    walk = np.zeros((ends[-1], ends[-1]))
+    for stop, length in zip(ends, points, strict=True):
+        own = slice(stop - length, stop)
+        walk[own, own] = np.tril(np.ones((length, length)), -1)  # the first point is the start
     walk -= walk.mean(axis=0)
     values = np.linalg.svd(walk, compute_uv=False) ** 2
     return np.asarray(values[:2] / values.sum())
@@ -130,6 +158,9 @@ def project(
 
     The directions need be neither of length 1 nor at right angles; several runs can so be drawn on one plane.
     """
+    for state in (centre, *checkpoints):
+        for direction in (dx, dy):
+            check_fit(state, direction)
     gram = np.array([[dot(a, b) for b in (dx, dy)] for a in (dx, dy)])
     steps = [{n: state[n].astype(np.float64) - centre[n] for n in dx} for state in checkpoints]
     onto = np.array([[dot(step, d) for d in (dx, dy)] for step in steps])  # (T, 2)

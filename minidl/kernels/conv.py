@@ -104,12 +104,16 @@ def forward(x: Array, weight: Array, bias: Array | None, stride: Pair, padding: 
     if not _compiled(x, weight):
         return forward_twin(x, weight, bias, stride, padding, groups)
     from . import engines
+    from .finish import finish
 
-    oh, ow = (output_size(x.shape[1 + i], weight.shape[1 + i], stride[i], padding[i]) for i in (0, 1))
-    y = np.empty((x.shape[0], oh, ow, weight.shape[0]), np.float32)
-    engine = choose(x.shape, weight.shape, stride, padding, groups)
-    bias = None if bias is None else _plain(bias)
-    engines.FORWARD[engine](_plain(x), _plain(weight), bias, stride, padding, groups, y)
+    kernel, filters = (weight.shape[1], weight.shape[2]), weight.shape[0]
+    oh, ow = (output_size(x.shape[1 + i], kernel[i], stride[i], padding[i]) for i in (0, 1))
+    y = np.empty((x.shape[0], oh, ow, filters), np.float32)
+    engine = engines.FORWARD[choose(x.shape, weight.shape, stride, padding, groups)]
+    prepared = engine.prepare(_plain(weight), groups)
+    bias = np.zeros(filters, np.float32) if bias is None else _plain(bias)
+    for call in engine.bind(_plain(x), prepared, bias, kernel, stride, padding, groups, y, finish()):
+        call()
     return y
 
 
@@ -150,10 +154,12 @@ def _compiled(*arrays: Array) -> bool:
 
 def _plain(array: Array) -> Array:
     """Return the array as the kernels are compiled for: contiguous, aligned, writeable (else a copy)."""
-    return np.require(array, np.float32, ["C", "A", "W"])
+    return array if array.flags.carray else np.require(array, np.float32, ["C", "A", "W"])
 
 
 # --- The choice -------------------------------------------------------------------------------------------------------
+
+STREAM = 8.0  # cycles to read the 16 weights that a register tile multiplies with, where they are read once
 
 REASONS = {
     "direct": "the direct sum, tiles of neighbouring pixels",
@@ -161,12 +167,23 @@ REASONS = {
     "winograd": "Winograd F(4x4, 3x3), which replaces 144 multiplications by 36",
     "depthwise": "the depthwise kernel, as each channel has one filter of its own",
     "pointwise": "the direct sum over all pixels at once, as the kernel is 1x1",
+    "columns": "the direct sum over copies of what each pixel sees, so that every weight is read once for all pixels",
 }
 
 
-def choose(x_shape: tuple[int, ...], weight_shape: tuple[int, ...], stride: Pair, padding: Pair, groups: int) -> str:
-    """Return the name of the kernel, one of `REASONS`, whose estimated cost is least; grad_weight uses the same."""
-    estimates = costs(x_shape, weight_shape, stride, padding, groups, settings.conv)
+def choose(
+    x_shape: tuple[int, ...],
+    weight_shape: tuple[int, ...],
+    stride: Pair,
+    padding: Pair,
+    groups: int,
+    prepared: bool = False,
+) -> str:
+    """Return the name of the kernel, one of `REASONS`, whose estimated cost is least; grad_weight uses the same.
+
+    `prepared`: the weight does not change, so its packing and transform cost nothing; only the forward one is needed.
+    """
+    estimates = costs(x_shape, weight_shape, stride, padding, groups, settings.conv, prepared)
     return min(estimates, key=estimates.__getitem__)
 
 
@@ -184,7 +201,13 @@ def transposed(
 
 @functools.lru_cache(maxsize=1024)
 def costs(
-    x_shape: tuple[int, ...], weight_shape: tuple[int, ...], stride: Pair, padding: Pair, groups: int, kind: str
+    x_shape: tuple[int, ...],
+    weight_shape: tuple[int, ...],
+    stride: Pair,
+    padding: Pair,
+    groups: int,
+    kind: str,
+    prepared: bool = False,
 ) -> dict[str, float]:
     """Estimate the cycles of each kernel that can compute this convolution, by name: tuned on one AVX-512 core."""
     (n, height, width, channels), (filters, kh, kw, depth) = x_shape, weight_shape
@@ -195,15 +218,19 @@ def costs(
     oh, ow = output_size(height, kh, stride[0], padding[0]), output_size(width, kw, stride[1], padding[1])
     in_blocks, out_blocks = -(-depth // 16), -(-(filters // groups) // 16)
     per_tap = groups * depth * out_blocks
+    reading = STREAM * per_tap if prepared else 0.0  # the weights of one tap, from memory
     tiles = n * oh * -(-ow // 8) * groups * out_blocks
-    estimates = {"direct": tiles * (kh * kw * (8.0 * depth + 10 * in_blocks) + 60)}
+    estimates = {"direct": tiles * (kh * kw * (8.0 * depth + 10 * in_blocks) + 60) + kh * kw * reading}
     if ow < 8:
         taps = _taps_inside(height, kh, stride[0], padding[0]) * _taps_inside(width, kw, stride[1], padding[1])
-        estimates["images"] = 1.5 * _up(n, 8) * taps * per_tap
+        estimates["images"] = 1.5 * _up(n, 8) * taps * per_tap + kh * kw * reading
+        if prepared and groups == 1:
+            estimates["columns"] = kh * kw * (_up(n * oh * ow, 8) * per_tap + 4 * n * oh * ow * in_blocks + reading)
     if kind == "fast" and (kh, kw, *stride, groups) == (3, 3, 1, 1, 1):
         patches = n * -(-oh // 4) * -(-ow // 4)
-        transforms = 300.0 * patches * (in_blocks + out_blocks) + 900 * depth * out_blocks  # of pixels, of weights
-        estimates["winograd"] = patches * 36 * per_tap + transforms
+        transforms = 300.0 * patches * (in_blocks + out_blocks)
+        transforms += 36 * reading if prepared else 900 * depth * out_blocks
+        estimates["winograd"] = _up(patches, 8) * 36 * per_tap + transforms
     return estimates
 
 
@@ -217,8 +244,15 @@ def _taps_inside(size: int, kernel: int, stride: int, padding: int) -> int:
     return sum(max(0, min(kernel, size - start) - max(0, -start)) for start in starts)
 
 
-def explain(x_shape: tuple[int, ...], weight_shape: tuple[int, ...], stride: Pair, padding: Pair, groups: int) -> str:
-    """Say in one sentence which kernel computes a convolution of 32-bit floats, and why.
+def explain(
+    x_shape: tuple[int, ...],
+    weight_shape: tuple[int, ...],
+    stride: Pair,
+    padding: Pair,
+    groups: int,
+    prepared: bool = False,
+) -> str:
+    """Say in one sentence which kernel computes a convolution of 32-bit floats, and why; arguments as `choose`'s.
 
     Examples
     --------
@@ -229,7 +263,7 @@ def explain(x_shape: tuple[int, ...], weight_shape: tuple[int, ...], stride: Pai
     """
     if not compiled():
         return "numpy: the definition, as the backend is numpy."
-    estimates = costs(tuple(x_shape), tuple(weight_shape), stride, padding, groups, settings.conv)
+    estimates = costs(tuple(x_shape), tuple(weight_shape), stride, padding, groups, settings.conv, prepared)
     best = min(estimates, key=estimates.__getitem__)
     others = [f"{cost / estimates[best]:.1f} times {name}" for name, cost in estimates.items() if name != best]
     cheaper = f"; its estimated cost is below {' and '.join(others)}" if others else ""

@@ -7,17 +7,19 @@ the step of the tile differs: tile[p] += x[pixel p] · w, lane by lane. Several 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .direct import RANGES, Geometry, band_rows, copy_padded
+from .direct import RANGES, Call, Geometry, copy_padded, grain, split
+from .finish import Finish, finish_tile
 from .jit import jit
 from .pack import blocks
 from .parallel import parallel_for
-from .simd import LANES, fma, load, load_part, store, zero
-from .tile import tile_fill, tile_fma_lanes, tile_rows, tile_store, tile_store_part, tile_sum, tile_zero
+from .simd import LANES, fma, line_up, load, load_part, store, zero
+from .tile import tile_fill, tile_fma_lanes, tile_rows, tile_sum, tile_zero
 
 Array = NDArray[Any]
 Pair = tuple[int, int]
@@ -40,7 +42,7 @@ def sum_taps(tile, scratch, at, weight, at_weight, kernel, row, phase, stride):
 
 
 @jit
-def correlate(start, stop, x, weight, bias, y, x_size, y_size, kernel, stride, offset, y_at, band):
+def correlate(start, stop, x, weight, bias, residual, floor, y, x_size, y_size, kernel, stride, offset, y_at, band):
     """Convolve bands [start, stop) of `band` output rows with weights (blocks of 16 channels, taps, 16)."""
     height, width, channels = x_size
     out_height, out_width, _ = y_size
@@ -49,7 +51,7 @@ def correlate(start, stop, x, weight, bias, y, x_size, y_size, kernel, stride, o
     phase = (cols + stride[1] - 1) // stride[1]
     row = stride[1] * phase
     plane = ((band - 1) * stride[0] + kernel[0]) * row * LANES
-    scratch = np.empty((channels + LANES - 1) // LANES * plane + ROWS * LANES, np.float32)
+    scratch = line_up((channels + LANES - 1) // LANES * plane + ROWS * LANES)
     for item in range(start, stop):
         image, first = item // bands, item % bands * band
         rows = min(band, out_height - first)
@@ -69,10 +71,7 @@ def correlate(start, stop, x, weight, bias, y, x_size, y_size, kernel, stride, o
                         tile, scratch, at, weight, channel * kernel[0] * kernel[1], kernel, row, phase, stride[1]
                     )
                     to = y_at[0] + image * y_at[1] + (first + oh) * y_at[2] + ow * y_at[3] + channel
-                    if lanes == LANES and out_width >= ROWS:
-                        tile_store(tile, y, to, y_at[3])
-                    else:
-                        tile_store_part(tile, y, to, y_at[3], out_width - ow, lanes)
+                    finish_tile(tile, residual, floor, y, to, y_at[3], out_width - ow, lanes)
 
 
 @jit
@@ -102,8 +101,7 @@ def grad_chunks(start, stop, x, grad_y, partial, x_size, y_size, kernel, stride,
     row = stride[1] * phase
     taps, in_blocks = kernel[0] * kernel[1], (channels + LANES - 1) // LANES
     plane, plane_y = rows * row * LANES, out_height * out_width * LANES
-    scratch = np.empty(in_blocks * plane, np.float32)
-    scratch_y = np.empty(in_blocks * plane_y, np.float32)
+    scratch, scratch_y = line_up(in_blocks * plane), line_up(in_blocks * plane_y)
     for part in range(start, stop):
         at_part = part * in_blocks * taps * LANES
         partial[at_part : at_part + in_blocks * taps * LANES] = np.float32(0.0)
@@ -126,16 +124,17 @@ def grad_chunks(start, stop, x, grad_y, partial, x_size, y_size, kernel, stride,
                     store(partial, to, load(partial, to) + total)
 
 
-def run(x: Array, packed: Array, bias: Array, y: Array, geometry: Geometry, groups: int) -> None:
-    """Fill `y` by `correlate`: the same contract as `direct.run`, for one filter a channel."""
+def bind(x: Array, packed: Array, bias: Array, y: Array, geometry: Geometry, groups: int, end: Finish) -> list[Call]:
+    """Return the call of `correlate` that fills `y`: as `direct.bind`, for one filter a channel."""
     n, channels = x.shape[0], x.shape[3]
     (oh, ow), kernel = geometry.y_size, geometry.kernel
-    band = band_rows(n, geometry, blocks(channels) * LANES)
+    macs = oh * ow * kernel[0] * kernel[1] * channels
+    band, _ = split(n, geometry, blocks(channels) * LANES, 1, macs)
     items = n * -(-oh // band)
-    parallel_for(
-        correlate, items, max(1, -(-items // RANGES)), x.reshape(-1), packed, bias, y.reshape(-1), x.shape[1:],
-        (oh, ow, channels), kernel, geometry.stride, geometry.offset, geometry.y_at, band,
-    )  # fmt: skip
+    return [partial(
+        parallel_for, correlate, items, grain(items, n * macs), x.reshape(-1), packed, bias, *end, y.reshape(-1),
+        x.shape[1:], (oh, ow, channels), kernel, geometry.stride, geometry.offset, geometry.y_at, band,
+    )]  # fmt: skip
 
 
 def grad_weight(x: Array, grad_y: Array, stride: Pair, padding: Pair, grad: Array) -> None:

@@ -8,19 +8,23 @@ Forward and input gradient are this one loop; the weight's gradient is in ``dire
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .finish import Finish, finish, finish_tile
 from .jit import jit
-from .pack import blocks, pack, pack_transposed
+from .pack import blocks, pack_transposed
 from .parallel import parallel_for
-from .simd import LANES, load, load_part, store, zero
-from .tile import tile_fill, tile_fma, tile_rows, tile_store, tile_store_part
+from .simd import LANES, NARROW, line_up, load, load_part, load_part_like, narrow_zero, store, zero
+from .tile import tile_fill, tile_fma, tile_rows
 
 Array = NDArray[Any]
 Pair = tuple[int, int]
+Call = Callable[[], object]
 
 ROWS = tile_rows()
 SCRATCH_FLOATS = 1 << 16  # 256 KiB: beside as much output, in a common level-2 cache
@@ -75,8 +79,13 @@ def sum_taps(tile, scratch, at, weight, at_weight, kernel, row, phase, plane, de
 
 
 @jit
-def correlate(start, stop, x, weight, bias, y, x_size, y_size, kernel, stride, offset, y_at, groups, band):
-    """Convolve bands [start, stop) of `band` output rows; `y_at`: where y begins, its image, row, column strides."""
+def correlate(
+    start, stop, x, weight, bias, residual, floor, y, x_size, y_size, kernel, stride, offset, y_at, groups, band, parts
+):
+    """Convolve; item = (`band` output rows, one of `parts` of the filters) over [start, stop).
+
+    `y_at`: where y begins, its image, row, column strides.
+    """
     height, width, channels = x_size
     out_height, out_width, filters = y_size
     depth, out_depth = channels // groups, filters // groups
@@ -86,32 +95,36 @@ def correlate(start, stop, x, weight, bias, y, x_size, y_size, kernel, stride, o
     phase = (cols + stride[1] - 1) // stride[1]
     row = stride[1] * phase
     plane = ((band - 1) * stride[0] + kernel[0]) * row * LANES
-    scratch = np.empty((depth + LANES - 1) // LANES * plane + ROWS * LANES, np.float32)
+    scratch = line_up((depth + LANES - 1) // LANES * plane + ROWS * LANES)
     for item in range(start, stop):
-        image, first = item // bands, item % bands * band
+        image, first, part = item // (bands * parts), item // parts % bands * band, item % parts
         rows = min(band, out_height - first)
         for group in range(groups):
             at = image * height * width * channels + group * depth
             top, copied = first * stride[0] + offset[0], (rows - 1) * stride[0] + kernel[0]
             copy_padded(x, at, depth, x_size, top, offset[1], scratch, 0, plane, copied, cols, stride[1], phase)
-            for block in range(out_blocks):
+            for block in range(part * out_blocks // parts, (part + 1) * out_blocks // parts):
                 channel = group * out_depth + block * LANES
                 lanes = min(LANES, out_depth - block * LANES)
                 at_weight = (group * out_blocks + block) * kernel[0] * kernel[1] * depth * LANES
-                bias_vector = load_part(bias, channel, lanes)
+                wide, half = load_part(bias, channel, lanes), load_part_like(narrow_zero(), bias, channel, lanes)
                 for oh in range(rows):
                     for i in range(0, out_width, ROWS):
                         ow = max(0, min(i, out_width - ROWS))  # the last tile overlaps its neighbour
                         at = (oh * stride[0] * row + ow) * LANES
-                        tile = tile_fill(ROWS, bias_vector)
-                        tile = sum_taps(
-                            tile, scratch, at, weight, at_weight, kernel, row, phase, plane, depth, stride[1]
-                        )
                         to = y_at[0] + image * y_at[1] + (first + oh) * y_at[2] + ow * y_at[3] + channel
-                        if lanes == LANES and out_width >= ROWS:
-                            tile_store(tile, y, to, y_at[3])
+                        if lanes > NARROW:
+                            tile = sum_taps(
+                                tile_fill(ROWS, wide), scratch, at, weight, at_weight, kernel, row, phase, plane,
+                                depth, stride[1],
+                            )  # fmt: skip
+                            finish_tile(tile, residual, floor, y, to, y_at[3], out_width - ow, lanes)
                         else:
-                            tile_store_part(tile, y, to, y_at[3], out_width - ow, lanes)
+                            narrow = sum_taps(
+                                tile_fill(ROWS, half), scratch, at, weight, at_weight, kernel, row, phase, plane,
+                                depth, stride[1],
+                            )  # fmt: skip
+                            finish_tile(narrow, residual, floor, y, to, y_at[3], out_width - ow, lanes)
 
 
 # --- Forward and input gradient ---------------------------------------------------------------------------------------
@@ -128,47 +141,54 @@ class Geometry(NamedTuple):
     """Where y begins and its image, row and column strides, in floats: an input gradient fills every s-th pixel."""
 
 
-class Run(Protocol):
-    """Fill `y` from `x` and packed weights; `direct.run` and its relatives differ only in how."""
+class Bind(Protocol):
+    """Return the calls that fill `y` from `x` and packed weights; `direct.bind` and its relatives differ in how."""
 
-    def __call__(self, x: Array, packed: Array, bias: Array, y: Array, geometry: Geometry, groups: int) -> None:
-        """Run."""
+    def __call__(
+        self, x: Array, packed: Array, bias: Array, y: Array, geometry: Geometry, groups: int, end: Finish
+    ) -> list[Call]:
+        """Bind."""
 
 
-def run(x: Array, packed: Array, bias: Array, y: Array, geometry: Geometry, groups: int) -> None:
-    """Fill `y` by `correlate`."""
+def bind(x: Array, packed: Array, bias: Array, y: Array, geometry: Geometry, groups: int, end: Finish) -> list[Call]:
+    """Return the call of `correlate` that fills `y`."""
     n, _, _, channels = x.shape
     filters, (oh, ow), (kh, kw) = y.shape[3], geometry.y_size, geometry.kernel
-    band = band_rows(n, geometry, blocks(channels // groups) * LANES)
-    macs = band * ow * filters * kh * kw * channels // groups
-    items = n * -(-oh // band)
-    parallel_for(
-        correlate, items, max(1, -(-items // RANGES), RANGE_MACS // macs), x.reshape(-1), packed, bias, y.reshape(-1),
-        x.shape[1:], (oh, ow, filters), (kh, kw), geometry.stride, geometry.offset, geometry.y_at, groups, band,
-    )  # fmt: skip
+    macs = oh * ow * filters * kh * kw * channels // groups
+    band, parts = split(n, geometry, blocks(channels // groups) * LANES, blocks(filters // groups), macs)
+    items = n * -(-oh // band) * parts
+    return [partial(
+        parallel_for, correlate, items, grain(items, n * macs), x.reshape(-1), packed, bias, *end, y.reshape(-1),
+        x.shape[1:], (oh, ow, filters), (kh, kw), geometry.stride, geometry.offset, geometry.y_at, groups, band, parts,
+    )]  # fmt: skip
 
 
-def band_rows(n: int, geometry: Geometry, channels: int) -> int:
-    """Return how many output rows an item of work has: what fits into the scratch, and 8 items or more in all."""
+def split(n: int, geometry: Geometry, channels: int, out_blocks: int, macs: int) -> Pair:
+    """Return the output rows and the parts of the filters of an item: what fits the scratch, and 8 items if worth it.
+
+    Filters are parted first: then each weight is read by one item, while items of few rows all read all weights.
+    """
     (oh, ow), (kh, kw), (sh, sw) = geometry.y_size, geometry.kernel, geometry.stride
     fitting = (SCRATCH_FLOATS // (((ow - 1) * sw + kw) * channels) - kh) // sh + 1
-    return max(1, min(fitting, oh, -(-oh * n // 8)))
+    band = max(1, min(fitting, oh))
+    wanted = min(8, max(1, n * macs // RANGE_MACS))
+    parts = min(out_blocks, -(-wanted // max(1, n * -(-oh // band))))
+    return max(1, min(band, -(-oh * n * parts // wanted))), parts
 
 
-def forward(
-    x: Array, weight: Array, bias: Array | None, stride: Pair, padding: Pair, groups: int, y: Array, run: Run = run
-) -> None:
-    """Fill `y` with the convolution; arrays are float32 and contiguous."""
-    filters, kh, kw, _ = weight.shape
-    _, oh, ow, _ = y.shape
-    bias = np.zeros(filters, np.float32) if bias is None else bias
-    y_at = (0, oh * ow * filters, ow * filters, filters)
-    geometry = Geometry((oh, ow), (kh, kw), stride, (-padding[0], -padding[1]), y_at)
-    run(x, pack(weight, groups), bias, y, geometry, groups)
+def grain(items: int, macs: int) -> int:
+    """Return the items of a range: at most `RANGES` ranges, of `RANGE_MACS` of all `macs` multiply-adds at least."""
+    return max(1, -(-items // RANGES), RANGE_MACS * items // max(macs, 1))
+
+
+def geometry(y: Array, kernel: Pair, stride: Pair, padding: Pair) -> Geometry:
+    """Return the geometry of a forward convolution that fills all of y (N, OH, OW, O)."""
+    _, oh, ow, filters = y.shape
+    return Geometry((oh, ow), kernel, stride, (-padding[0], -padding[1]), (0, oh * ow * filters, ow * filters, filters))
 
 
 def grad_input(
-    grad_y: Array, weight: Array, stride: Pair, padding: Pair, groups: int, grad_x: Array, run: Run = run
+    grad_y: Array, weight: Array, stride: Pair, padding: Pair, groups: int, grad_x: Array, bind: Bind = bind
 ) -> None:
     """Fill `grad_x`: for stride 1 the convolution of `grad_y` with flipped, transposed weights.
 
@@ -186,7 +206,7 @@ def grad_input(
             if taps_h * taps_w == 0:
                 grad_x[:, a :: stride[0], b :: stride[1]] = 0
                 continue
-            packed = np.empty(count * taps_h * taps_w * filters // groups * LANES, np.float32)
+            packed = line_up(count * taps_h * taps_w * filters // groups * LANES)
             parallel_for(
                 pack_transposed, count, 8, weight.reshape(-1), packed, filters // groups, (kh, kw), depth,
                 (first_h, first_w), stride,
@@ -194,7 +214,8 @@ def grad_input(
             row = width * channels
             y_at = (a * row + b * channels, height * row, stride[0] * row, stride[1] * channels)
             geometry = Geometry((size_h, size_w), (taps_h, taps_w), (1, 1), (offset_h, offset_w), y_at)
-            run(grad_y, packed, zeros, grad_x, geometry, groups)
+            for call in bind(grad_y, packed, zeros, grad_x, geometry, groups, finish()):
+                call()
 
 
 def phase(a: int, size: int, kernel: int, stride: int, padding: int) -> tuple[int, int, int, int]:

@@ -16,7 +16,7 @@ from .direct import RANGE_MACS, SCRATCH_FLOATS, copy_padded
 from .jit import jit
 from .pack import blocks
 from .parallel import parallel_for
-from .simd import LANES, load, store
+from .simd import LANES, line_up, load, store
 from .tile import tile_fma, tile_load, tile_rows, tile_store
 
 Array = NDArray[Any]
@@ -76,8 +76,7 @@ def grad_chunks(
     row = stride[1] * phase
     plane = ((band - 1) * stride[0] + kernel[0]) * row * LANES
     plane_y = band * out_width * LANES
-    scratch = np.empty(batch * in_blocks * plane + LANES, np.float32)
-    scratch_y = np.empty(batch * out_blocks * plane_y, np.float32)
+    scratch, scratch_y = line_up(batch * in_blocks * plane + LANES), line_up(batch * out_blocks * plane_y)
     rows = np.empty(batch, np.int64)
     group_size = out_blocks * kernel[0] * kernel[1] * in_blocks * LANES * LANES
     for part in range(start, stop):
@@ -138,7 +137,7 @@ def grad_weight(x: Array, grad_y: Array, stride: Pair, padding: Pair, groups: in
     size = groups * blocks(out_depth) * kernel[0] * kernel[1] * blocks(depth) * LANES * LANES
     chunk = -(-units // max(1, min(CHUNKS, PARTIAL_FLOATS // size, units)))
     chunks = -(-units // chunk)
-    partial = np.empty(chunks * size, np.float32)
+    partial = line_up(chunks * size)
     macs = chunk * band * ow * filters * depth * kernel[0] * kernel[1]
     parallel_for(
         grad_chunks, chunks, max(1, RANGE_MACS // macs), x.reshape(-1), grad_y.reshape(-1), partial, x.shape[1:],

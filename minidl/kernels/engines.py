@@ -8,21 +8,46 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from . import depthwise, direct, direct_weight, images, winograd, winograd_weight
+from .direct import Call
+from .finish import Finish
+from .pack import pack
 
 Array = NDArray[Any]
 Pair = tuple[int, int]
 
 
-def _winograd_forward(
-    x: Array, weight: Array, bias: Array | None, stride: Pair, padding: Pair, groups: int, y: Array
-) -> None:
-    winograd.forward(x, weight, bias, padding, y)
+class Forward(NamedTuple):
+    """A forward convolution in two steps: what is done once for a weight, and what is bound to arrays and then called.
+
+    prepare : (weight (O, KH, KW, C/G), groups) -> the weight as the loops read it
+    bind : (x, prepared weight, bias, kernel, stride, padding, groups, y, finish) -> the calls that fill y, in order
+    """
+
+    prepare: Callable[[Array, int], Array]
+    bind: Callable[[Array, Array, Array, Pair, Pair, Pair, int, Array, Finish], list[Call]]
+
+
+def _direct(how: direct.Bind) -> Forward:
+    def bind(
+        x: Array, packed: Array, bias: Array, kernel: Pair, stride: Pair, padding: Pair, groups: int, y: Array,
+        end: Finish,
+    ) -> list[Call]:  # fmt: skip
+        return how(x, packed, bias, y, direct.geometry(y, kernel, stride, padding), groups, end)
+
+    return Forward(pack, bind)
+
+
+def _winograd_bind(
+    x: Array, u: Array, bias: Array, kernel: Pair, stride: Pair, padding: Pair, groups: int, y: Array, end: Finish
+) -> list[Call]:
+    return winograd.bind(x, u, bias, y, (-padding[0], -padding[1]), end)
 
 
 def _winograd_grad_input(grad_y: Array, weight: Array, stride: Pair, padding: Pair, groups: int, grad_x: Array) -> None:
@@ -33,17 +58,11 @@ def _winograd_grad_weight(x: Array, grad_y: Array, stride: Pair, padding: Pair, 
     winograd_weight.grad_weight(x, grad_y, padding, grad)
 
 
-def _depthwise_forward(
-    x: Array, weight: Array, bias: Array | None, stride: Pair, padding: Pair, groups: int, y: Array
-) -> None:
-    direct.forward(x, weight, bias, stride, padding, 1, y, depthwise.run)
-
-
 def _depthwise_grad_input(
     grad_y: Array, weight: Array, stride: Pair, padding: Pair, groups: int, grad_x: Array
 ) -> None:
     one_filter = np.ascontiguousarray(weight.transpose(3, 1, 2, 0))  # (1, KH, KW, C)
-    direct.grad_input(grad_y, one_filter, stride, padding, 1, grad_x, depthwise.run)
+    direct.grad_input(grad_y, one_filter, stride, padding, 1, grad_x, depthwise.bind)
 
 
 def _depthwise_grad_weight(x: Array, grad_y: Array, stride: Pair, padding: Pair, groups: int, grad: Array) -> None:
@@ -53,21 +72,40 @@ def _depthwise_grad_weight(x: Array, grad_y: Array, stride: Pair, padding: Pair,
 # --- 1×1: every pixel alone, so that pixels of all rows and images are one long row, cut as the tile likes it ---------
 
 
-def _seen(x: Array, stride: Pair) -> Array:
-    """Return the pixels that a 1×1 kernel of this stride reads, (1, rows, columns, C)."""
-    return _long_rows(np.ascontiguousarray(x[:, :: stride[0], :: stride[1]]))
-
-
 def _long_rows(x: Array) -> Array:
+    """(N, H, W, C) → (1, rows, columns, C): few pixels in one row, many in rows that make tiles without a rest."""
     n, height, width, channels = x.shape
-    columns = math.gcd(n * height * width, 64)
-    return x.reshape(1, -1, columns if columns >= 8 else max(width, 1), channels)
+    pixels = n * height * width
+    columns = pixels if pixels <= 64 else math.gcd(pixels, 64)
+    return x.reshape(1, -1, columns if columns >= 8 or 0 < pixels < 8 else max(width, 1), channels)
 
 
-def _pointwise_forward(
-    x: Array, weight: Array, bias: Array | None, stride: Pair, padding: Pair, groups: int, y: Array
-) -> None:
-    direct.forward(_seen(x, stride), weight, bias, (1, 1), (0, 0), groups, _long_rows(y))
+def _pointwise_bind(
+    x: Array, packed: Array, bias: Array, kernel: Pair, stride: Pair, padding: Pair, groups: int, y: Array, end: Finish
+) -> list[Call]:
+    seen, copying = x, []
+    if stride != (1, 1):
+        seen = np.empty((*y.shape[:3], x.shape[3]), np.float32)
+        copying = [partial(np.copyto, seen, x[:, :: stride[0], :: stride[1]])]
+    rows, long_y = _long_rows(seen), _long_rows(y)
+    return copying + direct.bind(
+        rows, packed, bias, long_y, direct.geometry(long_y, (1, 1), (1, 1), (0, 0)), groups, end
+    )
+
+
+def _columns_bind(
+    x: Array, packed: Array, bias: Array, kernel: Pair, stride: Pair, padding: Pair, groups: int, y: Array, end: Finish
+) -> list[Call]:
+    """Bind a 1×1 convolution of what the kernel sees at each output pixel, (N, OH, OW, KH·KW·C)."""
+    (n, height, width, channels), (ph, pw) = x.shape, padding
+    padded = np.zeros((n, height + 2 * ph, width + 2 * pw, channels), np.float32)
+    view = sliding_window_view(padded, kernel, axis=(1, 2))[:, :: stride[0], :: stride[1]].transpose(0, 1, 2, 4, 5, 3)
+    seen = np.empty((*y.shape[:3], kernel[0] * kernel[1] * channels), np.float32)
+    copying: list[Call] = [
+        partial(np.copyto, padded[:, ph : ph + height, pw : pw + width], x),
+        partial(np.copyto, seen.reshape(view.shape), view),
+    ]
+    return copying + _pointwise_bind(seen, packed, bias, (1, 1), (1, 1), (0, 0), 1, y, end)
 
 
 def _pointwise_grad_input(
@@ -81,19 +119,21 @@ def _pointwise_grad_input(
 
 
 def _pointwise_grad_weight(x: Array, grad_y: Array, stride: Pair, padding: Pair, groups: int, grad: Array) -> None:
-    direct_weight.grad_weight(_seen(x, stride), _long_rows(grad_y), (1, 1), (0, 0), groups, grad)
+    seen = np.ascontiguousarray(x[:, :: stride[0], :: stride[1]])
+    direct_weight.grad_weight(_long_rows(seen), _long_rows(grad_y), (1, 1), (0, 0), groups, grad)
 
 
-FORWARD: dict[str, Callable[..., None]] = {
-    "direct": direct.forward,
-    "images": partial(direct.forward, run=images.run),
-    "winograd": _winograd_forward,
-    "depthwise": _depthwise_forward,
-    "pointwise": _pointwise_forward,
+FORWARD = {
+    "direct": _direct(direct.bind),
+    "images": _direct(images.bind),
+    "winograd": Forward(lambda weight, groups: winograd.prepare(weight), _winograd_bind),
+    "depthwise": _direct(depthwise.bind)._replace(prepare=lambda weight, groups: pack(weight, 1)),
+    "pointwise": Forward(pack, _pointwise_bind),
+    "columns": Forward(pack, _columns_bind),
 }
 GRAD_INPUT: dict[str, Callable[..., None]] = {
     "direct": direct.grad_input,
-    "images": partial(direct.grad_input, run=images.run),
+    "images": partial(direct.grad_input, bind=images.bind),
     "winograd": _winograd_grad_input,
     "depthwise": _depthwise_grad_input,
     "pointwise": _pointwise_grad_input,

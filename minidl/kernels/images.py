@@ -7,18 +7,19 @@ image are left out instead of multiplied by zero: a 2×2 image with padding 1 ne
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from .direct import Geometry
+from .direct import Call, Geometry
 from .direct_weight import add_chunks
+from .finish import Finish, finish_tile
 from .jit import jit
 from .pack import blocks
 from .parallel import parallel_for
-from .simd import LANES, load_part, store, zero
-from .tile import tile_fill, tile_fma, tile_rows, tile_store, tile_store_part, tile_zero
+from .simd import LANES, line_up, load_part, store, zero
+from .tile import tile_fill, tile_fma, tile_rows, tile_store, tile_zero
 
 Array = NDArray[Any]
 Pair = tuple[int, int]
@@ -53,7 +54,10 @@ def taps_inside(pixel, stride, offset, kernel, size):
 
 
 @jit
-def correlate(start, stop, x, weight, bias, y, x_size, y_size, kernel, stride, offset, y_at, groups, images, padded):
+def correlate(
+    start, stop, x, weight, bias, residual, floor, y, x_size, y_size, kernel, stride, offset, y_at, groups, images,
+    padded,
+):  # fmt: skip
     """Convolve; item = (block of output channels, `IMAGES` images) over [start, stop), x as `arrange` leaves it."""
     height, width, channels = x_size
     out_height, out_width, filters = y_size
@@ -84,10 +88,7 @@ def correlate(start, stop, x, weight, bias, y, x_size, y_size, kernel, stride, o
                                     at_weight += LANES
                                 at += plane
                     to = y_at[0] + image * y_at[1] + oh * y_at[2] + ow * y_at[3] + channel
-                    if lanes == LANES and image + ROWS <= images:
-                        tile_store(tile, y, to, y_at[1])
-                    else:
-                        tile_store_part(tile, y, to, y_at[1], images - image, lanes)
+                    finish_tile(tile, residual, floor, y, to, y_at[1], images - image, lanes)
 
 
 @jit
@@ -121,24 +122,26 @@ def grad_blocks(start, stop, x, grad_y, sums, x_size, y_size, kernel, stride, of
                     tile_store(tile, sums, to * LANES, LANES)
 
 
-def run(x: Array, packed: Array, bias: Array, y: Array, geometry: Geometry, groups: int) -> None:
-    """Fill `y` by `correlate`: the same contract as `direct.run`."""
+def bind(x: Array, packed: Array, bias: Array, y: Array, geometry: Geometry, groups: int, end: Finish) -> list[Call]:
+    """Return the calls of `arrange` and `correlate` that fill `y`: the same contract as `direct.bind`."""
     n, filters = x.shape[0], y.shape[3]
-    arranged, padded = _arranged(x, groups)
-    parallel_for(
-        correlate, groups * blocks(filters // groups) * -(-n // IMAGES), 1, arranged, packed, bias, y.reshape(-1),
-        x.shape[1:], (*geometry.y_size, filters), geometry.kernel, geometry.stride, geometry.offset, geometry.y_at,
-        groups, n, padded,
-    )  # fmt: skip
+    arrange_x, arranged, padded = _arrangement(x, groups)
+    return [arrange_x, partial(
+        parallel_for, correlate, groups * blocks(filters // groups) * -(-n // IMAGES), 1, arranged, packed, bias, *end,
+        y.reshape(-1), x.shape[1:], (*geometry.y_size, filters), geometry.kernel, geometry.stride, geometry.offset,
+        geometry.y_at, groups, n, padded,
+    )]  # fmt: skip
 
 
 def grad_weight(x: Array, grad_y: Array, stride: Pair, padding: Pair, groups: int, grad: Array) -> None:
     """Fill `grad` (O, KH, KW, C/G); arrays are float32 and contiguous."""
     filters, kh, kw, depth = grad.shape
-    arranged, padded = _arranged(x, groups)
-    arranged_y, _ = _arranged(grad_y, groups)
+    arrange_x, arranged, padded = _arrangement(x, groups)
+    arrange_y, arranged_y, _ = _arrangement(grad_y, groups)
+    arrange_x()
+    arrange_y()
     out_blocks = groups * blocks(filters // groups)
-    sums = np.empty(out_blocks * kh * kw * blocks(depth) * LANES * LANES, np.float32)
+    sums = line_up(out_blocks * kh * kw * blocks(depth) * LANES * LANES)
     parallel_for(
         grad_blocks, out_blocks * blocks(depth), 2, arranged, arranged_y, sums, x.shape[1:], grad_y.shape[1:],
         (kh, kw), stride, (-padding[0], -padding[1]), groups, x.shape[0], padded,
@@ -146,12 +149,12 @@ def grad_weight(x: Array, grad_y: Array, stride: Pair, padding: Pair, groups: in
     parallel_for(add_chunks, out_blocks, 4, sums, 1, grad.reshape(-1), filters // groups, kh * kw, depth)
 
 
-def _arranged(x: Array, groups: int) -> tuple[Array, int]:
+def _arrangement(x: Array, groups: int) -> tuple[Call, Array, int]:
+    """Return the call of `arrange`, the array that it fills, and the number of images in that."""
     n, height, width, channels = x.shape
     padded = -(-n // ROWS) * ROWS + 1  # odd: pixels spread over the cache's sets
-    size = groups * blocks(channels // groups) * height * width * padded * LANES
-    arranged = np.empty(size, np.float32)
-    parallel_for(
-        arrange, padded, 16, x.reshape(-1), arranged, height * width, channels, groups, n, padded
-    )  # fmt: skip
-    return arranged, padded
+    arranged = line_up(groups * blocks(channels // groups) * height * width * padded * LANES)
+    call = partial(
+        parallel_for, arrange, padded, 16, x.reshape(-1), arranged, height * width, channels, groups, n, padded
+    )
+    return call, arranged, padded

@@ -49,10 +49,11 @@ def batch_norm_inference(
     eps: float,
     residual: Array | None = None,
     relu: bool = False,
+    out: Array | None = None,
 ) -> Array:
-    """Return what `batch_norm` does, with a given mean and variance."""
+    """Return what `batch_norm` does, with a given mean and variance; in the contiguous array `out` if there is one."""
     scale = (weight * _inv_std(var, eps)).astype(x.dtype)
-    y: Array = _passes(x).normalize(x, mean, scale, bias, residual, relu)
+    y: Array = _passes(x).normalize(x, mean, scale, bias, residual, relu, out)
     return y
 
 
@@ -101,9 +102,11 @@ def moments(x: Array) -> tuple[Array, Array]:
     return mean, np.einsum("mc,mc->c", centred, centred) / len(rows)
 
 
-def normalize(x: Array, mean: Array, scale: Array, bias: Array, residual: Array | None, relu: bool) -> Array:
+def normalize(
+    x: Array, mean: Array, scale: Array, bias: Array, residual: Array | None, relu: bool, out: Array | None = None
+) -> Array:
     """Return (x - mean) · scale + bias, plus the residual, cut at 0 for a ReLU."""
-    y: Array = x - mean
+    y: Array = np.subtract(x, mean, out=out)
     y *= scale
     y += bias
     if residual is not None:

@@ -145,9 +145,11 @@ def moments(x: Array) -> tuple[Array, Array]:
     return origin + mean, np.maximum(square - mean * mean, 0)
 
 
-def normalize(x: Array, mean: Array, scale: Array, bias: Array, residual: Array | None, relu: bool) -> Array:
+def normalize(
+    x: Array, mean: Array, scale: Array, bias: Array, residual: Array | None, relu: bool, out: Array | None = None
+) -> Array:
     """Return (x - mean) · scale + bias, plus the residual, cut at 0 for a ReLU."""
-    y = np.empty(x.shape, np.float32)
+    y = np.empty(x.shape, np.float32) if out is None else out
     other = None if residual is None else _flat(residual)
     floor = np.float32(0 if relu else -np.inf)
     _run(apply, x, _plain(mean), scale, _plain(bias), other, floor, y.reshape(-1))

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from .jit import jit
 from .parallel import parallel_for
-from .simd import LANES, load_part, store
+from .simd import LANES, line_up, load_part, store
 
 Array = NDArray[Any]
 
@@ -64,6 +63,6 @@ def pack(weight: Array, groups: int) -> Array:
     """Return `weight` (O, KH, KW, C/G) as the forward kernels read it; worth keeping where it does not change."""
     filters, kh, kw, depth = weight.shape
     count = groups * blocks(filters // groups)
-    packed = np.empty(count * kh * kw * depth * LANES, np.float32)
+    packed = line_up(count * kh * kw * depth * LANES)
     parallel_for(pack_filters, count, 8, weight.reshape(-1), packed, filters // groups, kh * kw, depth)
     return packed

@@ -1,6 +1,9 @@
 """Counter-based random numbers: every draw is a pure function of (seed, stream, step, element).
 Philox4x32-10 turns (seed, stream, step) into a 64-bit key; a three-multiply hash turns (key, element) into 32 bits.
 No state is kept anywhere, so any thread count, tile size or resumed run draws the same bits.
+
+Whoever would rather check every draw against the published generator takes a `philox_key` instead: all functions that
+take a key then draw from Philox itself, about ten times slower.
 """
 
 from __future__ import annotations
@@ -31,8 +34,8 @@ PHILOX_WEYL = (0x9E3779B9, 0xBB67AE85)
 MASK = 0xFFFFFFFF
 
 
-def philox4x32(counter: tuple[int, int, int, int], key: tuple[int, int], rounds: int = 10) -> tuple[int, ...]:
-    """Return the four 32-bit words of Philox4x32 for one counter and key.
+def philox4x32(counter: tuple[Any, Any, Any, Any], key: tuple[int, int], rounds: int = 10) -> tuple[Any, ...]:
+    """Return the four 32-bit words of Philox4x32 for one counter and key, or for arrays (uint64) of counters.
 
     One round: ``(c0, c1, c2, c3) -> (hi(M1 c2) ^ c1 ^ k0, lo(M1 c2), hi(M0 c0) ^ c3 ^ k1, lo(M0 c0))``
     (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2, 3", SC 2011).
@@ -61,11 +64,43 @@ def stream_key(seed: int, stream: int | str, step: int) -> Array:
     >>> stream_key(0, "conv1.weight", 3).dtype, bool((stream_key(0, 0, 1) == stream_key(0, 1, 0)).any())
     (dtype('uint32'), False)
     """
-    if isinstance(stream, str):
-        stream = int.from_bytes(hashlib.blake2b(stream.encode(), digest_size=8).digest(), "little")
-    counter = (step & MASK, step >> 32 & MASK, stream & MASK, stream >> 32 & MASK)
-    words = philox4x32(counter, (seed & MASK, seed >> 32 & MASK))
+    words = philox4x32((*_halves(step), *_halves(_number(stream))), _halves(seed))
     return np.array(words[:2], np.uint32)
+
+
+def philox_key(seed: int, stream: int | str, step: int) -> Array:
+    """Return what makes every draw of a stream one of Philox4x32-10's, as uint32 ``(5,)``: a key and a counter's end.
+
+    Word w of the stream is word w % 4 of Philox with the key `seed` (64 bits) and the counter
+    ``(w // 4, step, stream % 2**32, stream // 2**32)``; step is taken modulo 2**32, a name is hashed to 64 bits.
+
+    Examples
+    --------
+    >>> [f"{word:08x}" for word in random_uint32(4, philox_key(seed=0, stream=0, step=0))]
+    ['6627e8d5', 'e169c58d', 'bc57ac4c', '9b00dbd8']
+    """
+    return np.array((*_halves(seed), step & MASK, *_halves(_number(stream))), np.uint32)
+
+
+def _halves(number: int) -> tuple[int, int]:
+    """Return the low and the high 32 bits of a number modulo 2**64."""
+    return number & MASK, number >> 32 & MASK
+
+
+def _number(stream: int | str) -> int:
+    if isinstance(stream, int):
+        return stream
+    return int.from_bytes(hashlib.blake2b(stream.encode(), digest_size=8).digest(), "little")
+
+
+def stream_words(element: Array, key: Array) -> Array:
+    """Return the 32 bits of each element number (integers, any shape) under a key of either kind, uint32."""
+    if len(key) == 2:
+        return hash32(element, key)
+    block = element.astype(np.uint64) >> np.uint64(2)
+    k0, k1, step, low, high = (int(word) for word in key)
+    four = [np.asarray(word, np.uint32) for word in philox4x32((block, step, low, high), (k0, k1))]
+    return np.choose((element & 3).astype(np.intp), four)
 
 
 def hash32(element: Array, key: Array) -> Array:
@@ -93,7 +128,7 @@ def draws16(start: int, stop: int, key: Array) -> Array:
     True
     """
     element = np.arange(start, stop, dtype=np.uint64)
-    word = hash32((element >> np.uint64(1)).astype(np.uint32), key)
+    word = stream_words((element >> np.uint64(1)).astype(np.uint32), key)
     return np.asarray(np.where(element & np.uint64(1), word >> np.uint32(16), word & np.uint32(0xFFFF)))
 
 
@@ -128,7 +163,7 @@ def _fill(kernel: str, out: Array, key: Array) -> Array:
 
 def fill_uint32(start: int, stop: int, out: Array, key: Array) -> None:
     """Write the words of elements ``[start, stop)``."""
-    out[start:stop] = hash32(np.arange(start, stop, dtype=np.uint32), key)
+    out[start:stop] = stream_words(np.arange(start, stop, dtype=np.uint32), key)
 
 
 def fill_uint16(start: int, stop: int, out: Array, key: Array) -> None:
@@ -138,14 +173,14 @@ def fill_uint16(start: int, stop: int, out: Array, key: Array) -> None:
 
 def fill_uniform(start: int, stop: int, out: Array, key: Array) -> None:
     """Write the top 24 bits of the words of elements ``[start, stop)``, times 2**-24: exact in float32."""
-    word = hash32(np.arange(start, stop, dtype=np.uint32), key)
+    word = stream_words(np.arange(start, stop, dtype=np.uint32), key)
     out[start:stop] = (word >> np.uint32(8)).astype(np.float32) * np.float32(2.0**-24)
 
 
 def permutation(n: int, key: Array) -> Array:
     """Return a random order of 0 .. n-1, int64 ``(n,)``.
 
-    Sorting the draws is exact, because the hash is a bijection and no two draws tie; and unlike NumPy's
+    Sorting the draws is exact, because the hash is a bijection and no two draws tie (Philox's may); and unlike NumPy's
     ``Generator.permutation``, whose stream may change between releases, it gives the same order for ever.
 
     Examples
@@ -153,4 +188,4 @@ def permutation(n: int, key: Array) -> Array:
     >>> sorted(permutation(5, stream_key(0, "shuffle", 0)).tolist())
     [0, 1, 2, 3, 4]
     """
-    return np.argsort(hash32(np.arange(n, dtype=np.uint32), key), kind="stable")
+    return np.argsort(stream_words(np.arange(n, dtype=np.uint32), key), kind="stable")

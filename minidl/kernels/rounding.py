@@ -61,7 +61,8 @@ def encode_stochastic(
     x : float32 or float64, any shape, C-contiguous
     codes : signed integers of the same size; receives codes in ``[lowest, highest]``, and ``lowest`` for a NaN
     lowest, highest : the ends, at most those of 16 bits
-    key : uint32 (2,), from `random.stream_key`; element e draws the half-word e of that stream
+    key : from `random.stream_key`, or from `random.philox_key` for draws that can be checked against any other
+        Philox4x32-10; element e draws the half-word e of that stream
     bits : random bits r, 1 to 16; the probability is the fraction rounded to r bits (halves to even)
     """
     if lowest < -(2**15) or highest >= 2**15:

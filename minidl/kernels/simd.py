@@ -1,7 +1,8 @@
 """Sixteen floats as one value in compiled code: load, store, add, multiply, as intrinsics that emit LLVM vectors.
 
-A vector is always 16 floats to the source; LLVM splits it into what the processor has (one AVX-512 register, two AVX,
-four NEON or SSE registers), so the same source runs on all. No bounds are checked: callers own their indices.
+A vector is 16 floats to the source; LLVM splits it into what the processor has (one AVX-512 register, two AVX, four
+NEON or SSE registers), so the same source runs on all. Where no more than 8 lanes are wanted there are vectors of 8,
+which cost half. No bounds are checked: callers own their indices.
 """
 # mypy: allow-untyped-defs, allow-untyped-calls, no-check-untyped-defs
 
@@ -10,29 +11,34 @@ from __future__ import annotations
 import operator
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, models, register_model
+from numpy.typing import NDArray
+
+from .jit import jit
 
 LANES = 16
+NARROW = 8
 FLOAT = ir.FloatType()
 INT32 = ir.IntType(32)
-VECTOR = ir.VectorType(FLOAT, LANES)
-MASK = ir.VectorType(ir.IntType(1), LANES)
+BIT = ir.IntType(1)
 
 # --- The vector -------------------------------------------------------------------------------------------------------
 
 
 class VectorType(types.Type):
-    """Sixteen 32-bit floats in registers."""
+    """So many 32-bit floats in registers."""
 
-    def __init__(self) -> None:
-        super().__init__(name="Vector16")
+    def __init__(self, lanes: int) -> None:
+        super().__init__(name=f"Vector{lanes}")
+        self.lanes = lanes
 
 
-vector_type = VectorType()
+vector_type = VectorType(LANES)
 
 
 @register_model(VectorType)
@@ -40,7 +46,7 @@ class VectorModel(models.PrimitiveModel):
     """One LLVM value."""
 
     def __init__(self, manager: Any, fe_type: Any) -> None:
-        super().__init__(manager, fe_type, VECTOR)
+        super().__init__(manager, fe_type, ir.VectorType(FLOAT, fe_type.lanes))
 
 
 def _define_operator(function: Any, instruction: str) -> None:
@@ -50,16 +56,16 @@ def _define_operator(function: Any, instruction: str) -> None:
     class _Template(AbstractTemplate):
         def generic(self, args: Any, kws: Any) -> Any:
             left, right = args
-            if right is vector_type and (left is vector_type or isinstance(left, types.Number)):
-                return signature(vector_type, vector_type if left is vector_type else types.float32, right)
+            if isinstance(right, VectorType) and (left == right or isinstance(left, types.Number)):
+                return signature(right, right if left == right else types.float32, right)
             return None
 
     def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        left = args[0] if sig.args[0] is vector_type else emit_splat(builder, args[0])
+        left = args[0] if sig.args[0] == sig.args[1] else emit_splat(builder, args[0], sig.args[1].lanes)
         return getattr(builder, instruction)(left, args[1], flags=("contract",))
 
-    lower_builtin(function, vector_type, vector_type)(lower)
-    lower_builtin(function, types.float32, vector_type)(lower)
+    lower_builtin(function, VectorType, VectorType)(lower)
+    lower_builtin(function, types.float32, VectorType)(lower)
 
 
 _define_operator(operator.add, "fadd")
@@ -67,11 +73,11 @@ _define_operator(operator.sub, "fsub")
 _define_operator(operator.mul, "fmul")
 
 
-def emit_splat(builder: Any, scalar: Any) -> Any:
+def emit_splat(builder: Any, scalar: Any, lanes: int) -> Any:
     """Return a vector that holds `scalar` in every lane."""
-    vector = ir.VectorType(scalar.type, LANES)
+    vector = ir.VectorType(scalar.type, lanes)
     first = builder.insert_element(ir.Constant(vector, ir.Undefined), scalar, INT32(0))
-    zeros = ir.Constant(ir.VectorType(INT32, LANES), [0] * LANES)
+    zeros = ir.Constant(ir.VectorType(INT32, lanes), [0] * lanes)
     return builder.shuffle_vector(first, ir.Constant(vector, ir.Undefined), zeros)
 
 
@@ -80,43 +86,52 @@ def emit_pointer(context: Any, builder: Any, array_type: Any, array: Any, index:
     return builder.gep(context.make_array(array_type)(context, builder, array).data, [index])
 
 
-def emit_load(builder: Any, pointer: Any) -> Any:
-    """Return the 16 floats at `pointer`, which need not be aligned."""
-    return builder.load(builder.bitcast(pointer, VECTOR.as_pointer()), align=4)
+def emit_load(builder: Any, pointer: Any, lanes: int) -> Any:
+    """Return the `lanes` floats at `pointer`, which need not be aligned."""
+    return builder.load(builder.bitcast(pointer, ir.VectorType(FLOAT, lanes).as_pointer()), align=4)
 
 
 def emit_store(builder: Any, vector: Any, pointer: Any) -> None:
-    """Write 16 floats to `pointer`, which need not be aligned."""
-    builder.store(vector, builder.bitcast(pointer, VECTOR.as_pointer()), align=4)
+    """Write a vector to `pointer`, which need not be aligned."""
+    builder.store(vector, builder.bitcast(pointer, vector.type.as_pointer()), align=4)
 
 
 def emit_fma(builder: Any, a: Any, b: Any, c: Any) -> Any:
     """Return a·b + c, fused where the processor can: a call of the C library's fma elsewhere would be slow."""
-    kind = ir.FunctionType(VECTOR, [VECTOR] * 3)
-    return builder.call(cgutils.get_or_insert_function(builder.module, kind, "llvm.fmuladd.v16f32"), [a, b, c])
+    return _call(builder, "llvm.fmuladd.v{}f32", a.type, [a, b, c])
 
 
-def emit_mask(builder: Any, count: Any) -> Any:
-    """Return the mask of the first `count` lanes."""
-    lanes = ir.Constant(ir.VectorType(INT32, LANES), list(range(LANES)))
-    return builder.icmp_signed("<", lanes, emit_splat(builder, builder.trunc(count, INT32)))
+def emit_maximum(builder: Any, floor: Any, vector: Any) -> Any:
+    """Return the larger of the number `floor` and each lane; a NaN in the vector stays."""
+    floors = emit_splat(builder, floor, vector.type.count)
+    return builder.select(builder.fcmp_ordered(">", floors, vector), floors, vector)
 
 
-def emit_masked_load(builder: Any, pointer: Any, count: Any) -> Any:
+def emit_mask(builder: Any, count: Any, lanes: int) -> Any:
+    """Return the mask of the first `count` of so many lanes."""
+    numbers = ir.Constant(ir.VectorType(INT32, lanes), list(range(lanes)))
+    return builder.icmp_signed("<", numbers, emit_splat(builder, builder.trunc(count, INT32), lanes))
+
+
+def emit_masked_load(builder: Any, pointer: Any, count: Any, lanes: int) -> Any:
     """Return the first `count` floats at `pointer`, zeros in the other lanes, whose memory is not touched."""
-    place = VECTOR.as_pointer()
-    kind = ir.FunctionType(VECTOR, [place, INT32, MASK, VECTOR])
-    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.masked.load.v16f32.p0")
-    zeros = ir.Constant(VECTOR, [0.0] * LANES)
-    return builder.call(function, [builder.bitcast(pointer, place), INT32(4), emit_mask(builder, count), zeros])
+    vector = ir.VectorType(FLOAT, lanes)
+    place, zeros = builder.bitcast(pointer, vector.as_pointer()), ir.Constant(vector, [0.0] * lanes)
+    return _call(
+        builder, "llvm.masked.load.v{}f32.p0", vector, [place, INT32(4), emit_mask(builder, count, lanes), zeros]
+    )
 
 
 def emit_masked_store(builder: Any, vector: Any, pointer: Any, count: Any) -> None:
     """Write the first `count` floats to `pointer`; the memory of the others is not touched."""
-    place = VECTOR.as_pointer()
-    kind = ir.FunctionType(ir.VoidType(), [VECTOR, place, INT32, MASK])
-    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.masked.store.v16f32.p0")
-    builder.call(function, [vector, builder.bitcast(pointer, place), INT32(4), emit_mask(builder, count)])
+    place, mask = builder.bitcast(pointer, vector.type.as_pointer()), emit_mask(builder, count, vector.type.count)
+    _call(builder, "llvm.masked.store.v{}f32.p0", vector.type, [vector, place, INT32(4), mask], ir.VoidType())
+
+
+def _call(builder: Any, name: str, vector: Any, args: list[Any], result: Any = None) -> Any:
+    """Call LLVM's intrinsic for such vectors; its result is one unless told otherwise."""
+    kind = ir.FunctionType(result or vector, [arg.type for arg in args])
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name.format(vector.count)), args)
 
 
 @intrinsic
@@ -124,7 +139,7 @@ def load(typing: Any, array: Any, index: Any) -> Any:
     """``load(array, index)``: 16 floats from a flat array."""
 
     def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return emit_load(builder, emit_pointer(context, builder, sig.args[0], *args))
+        return emit_load(builder, emit_pointer(context, builder, sig.args[0], *args), LANES)
 
     return vector_type(array, types.intp), lower
 
@@ -134,14 +149,45 @@ def load_part(typing: Any, array: Any, index: Any, count: Any) -> Any:
     """``load_part(array, index, count)``: the first `count` lanes from memory, zeros in the others."""
 
     def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return emit_masked_load(builder, emit_pointer(context, builder, sig.args[0], *args[:2]), args[2])
+        return emit_masked_load(builder, emit_pointer(context, builder, sig.args[0], *args[:2]), args[2], LANES)
 
     return vector_type(array, types.intp, types.intp), lower
 
 
 @intrinsic
+def load_like(typing: Any, kind: Any, array: Any, index: Any) -> Any:
+    """``load_like(kind, array, index)``: as `load`, as many floats as the vector `kind` has."""
+
+    def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return emit_load(builder, emit_pointer(context, builder, sig.args[1], *args[1:]), kind.lanes)
+
+    return kind(kind, array, types.intp), lower
+
+
+@intrinsic
+def load_part_like(typing: Any, kind: Any, array: Any, index: Any, count: Any) -> Any:
+    """``load_part_like(kind, array, index, count)``: as `load_part`, with as many lanes as the vector `kind`."""
+
+    def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        pointer = emit_pointer(context, builder, sig.args[1], *args[1:3])
+        return emit_masked_load(builder, pointer, args[3], kind.lanes)
+
+    return kind(kind, array, types.intp, types.intp), lower
+
+
+@intrinsic
+def width(typing: Any, kind: Any) -> Any:
+    """``width(kind)``: how many lanes a vector has, a constant."""
+
+    def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return context.get_constant(types.intp, kind.lanes)
+
+    return types.intp(kind), lower
+
+
+@intrinsic
 def store(typing: Any, array: Any, index: Any, vector: Any) -> Any:
-    """``store(array, index, vector)``: all 16 lanes."""
+    """``store(array, index, vector)``: all lanes."""
 
     def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         emit_store(builder, args[2], emit_pointer(context, builder, sig.args[0], *args[:2]))
@@ -161,6 +207,23 @@ def store_part(typing: Any, array: Any, index: Any, vector: Any, count: Any) -> 
     return types.void(array, types.intp, vector, types.intp), lower
 
 
+@intrinsic(prefer_literal=True)
+def prefetch(typing: Any, array: Any, index: Any, write: Any) -> Any:
+    """``prefetch(array, index, write)``: ask for the cache line of an element, to read or (a constant 1) to write it.
+
+    It does nothing but take time if the element does not exist.
+    """
+
+    def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        pointer = builder.bitcast(emit_pointer(context, builder, sig.args[0], *args[:2]), cgutils.voidptr_t)
+        kind = ir.FunctionType(ir.VoidType(), [pointer.type, INT32, INT32, INT32])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        builder.call(function, [pointer, INT32(write.literal_value), INT32(2), INT32(1)])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, write), lower
+
+
 @intrinsic
 def fma(typing: Any, a: Any, b: Any, c: Any) -> Any:
     """``fma(a, b, c)``: a·b + c, lane by lane."""
@@ -168,7 +231,7 @@ def fma(typing: Any, a: Any, b: Any, c: Any) -> Any:
     def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return emit_fma(builder, *args)
 
-    return vector_type(vector_type, vector_type, vector_type), lower
+    return a(a, a, a), lower
 
 
 @intrinsic
@@ -176,6 +239,24 @@ def zero(typing: Any) -> Any:
     """``zero()``: sixteen zeros."""
 
     def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return ir.Constant(VECTOR, [0.0] * LANES)
+        return ir.Constant(ir.VectorType(FLOAT, LANES), [0.0] * LANES)
 
     return vector_type(), lower
+
+
+@intrinsic
+def narrow_zero(typing: Any) -> Any:
+    """``narrow_zero()``: eight zeros, and with that the vector that says `kind` to the other intrinsics."""
+
+    def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return ir.Constant(ir.VectorType(FLOAT, NARROW), [0.0] * NARROW)
+
+    return VectorType(NARROW)(), lower
+
+
+@jit
+def line_up(floats: int) -> NDArray[np.float32]:
+    """Return an array of so many floats that begins a cache line: a vector that straddles two costs twice."""
+    buffer = np.empty(floats + LANES, np.float32)
+    first = -buffer.ctypes.data % (4 * LANES) // 4
+    return buffer[first : first + floats]

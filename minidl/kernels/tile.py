@@ -21,11 +21,10 @@ from numba.extending import intrinsic
 
 from .jit import target
 from .simd import (
+    FLOAT,
     LANES,
-    VECTOR,
     emit_fma,
     emit_load,
-    emit_masked_store,
     emit_pointer,
     emit_splat,
     emit_store,
@@ -64,7 +63,8 @@ def tile_zero(typing: Any, rows: Any) -> Any:
     tile = types.UniTuple(vector_type, rows.literal_value)
 
     def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return context.make_tuple(builder, sig.return_type, [ir.Constant(VECTOR, [0.0] * LANES)] * tile.count)
+        zeros = ir.Constant(ir.VectorType(FLOAT, LANES), [0.0] * LANES)
+        return context.make_tuple(builder, sig.return_type, [zeros] * tile.count)
 
     return tile(rows), lower
 
@@ -72,7 +72,7 @@ def tile_zero(typing: Any, rows: Any) -> Any:
 @intrinsic(prefer_literal=True)
 def tile_fill(typing: Any, rows: Any, vector: Any) -> Any:
     """``tile_fill(rows, vector)``: a tile whose every row is `vector`."""
-    tile = types.UniTuple(vector_type, rows.literal_value)
+    tile = types.UniTuple(vector, rows.literal_value)
 
     def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return context.make_tuple(builder, sig.return_type, [args[1]] * tile.count)
@@ -86,31 +86,35 @@ def tile_load(typing: Any, rows: Any, array: Any, index: Any, stride: Any) -> An
     tile = types.UniTuple(vector_type, rows.literal_value)
 
     def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        places = _row_pointers(context, builder, sig.args[1], args[1], args[2], args[3], tile.count)
-        return context.make_tuple(builder, sig.return_type, [emit_load(builder, place) for place in places])
+        places = emit_row_pointers(context, builder, sig.args[1], args[1], args[2], args[3], tile.count)
+        return context.make_tuple(builder, sig.return_type, [emit_load(builder, place, LANES) for place in places])
 
     return tile(rows, array, types.intp, types.intp), lower
 
 
-def _row_pointers(context: Any, builder: Any, kind: Any, array: Any, index: Any, stride: Any, rows: int) -> list[Any]:
+def emit_row_pointers(
+    context: Any, builder: Any, kind: Any, array: Any, index: Any, stride: Any, rows: int
+) -> list[Any]:
+    """Return the addresses of ``array[index + p * stride]`` for each of `rows` rows."""
     first = emit_pointer(context, builder, kind, array, index)
     return [builder.gep(first, [builder.mul(stride, stride.type(p))]) for p in range(rows)]
 
 
 @intrinsic(prefer_literal=True)
 def tile_fma(typing: Any, tile: Any, x: Any, at_x: Any, stride: Any, w: Any, at_w: Any) -> Any:
-    """``tile_fma(tile, x, at_x, stride, w, at_w)``: tile[p] += x[at_x + p * stride] * w[at_w : at_w + 16].
+    """``tile_fma(tile, x, at_x, stride, w, at_w)``: tile[p] += x[at_x + p * stride] * w[at_w : at_w + lanes of tile].
 
     `stride` is a constant, so that the rows share one pointer.
     """
 
     def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         first = emit_pointer(context, builder, sig.args[1], args[1], args[2])
-        weight = emit_load(builder, emit_pointer(context, builder, sig.args[4], args[4], args[5]))
+        lanes = tile.dtype.lanes
+        weight = emit_load(builder, emit_pointer(context, builder, sig.args[4], args[4], args[5]), lanes)
         rows = []
         for p, sums in enumerate(cgutils.unpack_tuple(builder, args[0])):
             scalar = builder.load(builder.gep(first, [ir.IntType(64)(p * stride.literal_value)]))
-            rows.append(emit_fma(builder, emit_splat(builder, scalar), weight, sums))
+            rows.append(emit_fma(builder, emit_splat(builder, scalar, lanes), weight, sums))
         return context.make_tuple(builder, sig.return_type, rows)
 
     return tile(tile, x, types.intp, stride, w, types.intp), lower
@@ -129,8 +133,8 @@ def tile_fma_lanes(typing: Any, tile: Any, x: Any, at_x: Any, stride: Any, w: An
         weight = emit_pointer(context, builder, sig.args[4], args[4], args[5])
         rows = []
         for p, sums in enumerate(cgutils.unpack_tuple(builder, args[0])):
-            a = emit_load(builder, builder.gep(first, [ir.IntType(64)(p * stride.literal_value)]))
-            b = emit_load(builder, builder.gep(weight, [ir.IntType(64)(p * stride_w.literal_value)]))
+            a = emit_load(builder, builder.gep(first, [ir.IntType(64)(p * stride.literal_value)]), LANES)
+            b = emit_load(builder, builder.gep(weight, [ir.IntType(64)(p * stride_w.literal_value)]), LANES)
             rows.append(emit_fma(builder, a, b, sums))
         return context.make_tuple(builder, sig.return_type, rows)
 
@@ -152,23 +156,9 @@ def tile_store(typing: Any, tile: Any, array: Any, index: Any, stride: Any) -> A
     """``tile_store(tile, array, index, stride)``: row p to ``array[index + p * stride]`` on."""
 
     def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        places = _row_pointers(context, builder, sig.args[1], args[1], args[2], args[3], tile.count)
+        places = emit_row_pointers(context, builder, sig.args[1], args[1], args[2], args[3], tile.count)
         for sums, place in zip(cgutils.unpack_tuple(builder, args[0]), places, strict=True):
             emit_store(builder, sums, place)
         return context.get_dummy_value()
 
     return types.void(tile, array, types.intp, types.intp), lower
-
-
-@intrinsic(prefer_literal=True)
-def tile_store_part(typing: Any, tile: Any, array: Any, index: Any, stride: Any, rows: Any, lanes: Any) -> Any:
-    """``tile_store_part(tile, array, index, stride, rows, lanes)``: the first `rows` rows' first `lanes` lanes."""
-
-    def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        places = _row_pointers(context, builder, sig.args[1], args[1], args[2], args[3], tile.count)
-        for p, sums in enumerate(cgutils.unpack_tuple(builder, args[0])):
-            with builder.if_then(builder.icmp_signed("<", args[4].type(p), args[4])):
-                emit_masked_store(builder, sums, places[p], args[5])
-        return context.get_dummy_value()
-
-    return types.void(tile, array, types.intp, types.intp, types.intp, types.intp), lower

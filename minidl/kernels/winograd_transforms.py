@@ -1,18 +1,20 @@
-"""Winograd's small matrices for F(4×4, 3×3), on vectors of 16 channels: each in one dimension, then in two.
+"""Winograd's small matrices for F(4×4, 3×3), on vectors of channels: each in one dimension, then in two.
 
 Bᵀ takes inputs, G takes taps and A takes outputs' gradients to the 6 (6×6) points where convolution is a product;
-Aᵀ and Gᵀ take the products back. The loops that use them are in ``winograd.py`` and ``winograd_weight.py``.
+Aᵀ and Gᵀ take the products back. `kind` is any vector of the width to work with: 16, or 8 where no more are left,
+which takes half the time; vectors stay 16 floats apart. The loops that use them are in ``winograd.py`` and
+``winograd_weight.py``.
 """
 # mypy: allow-untyped-defs, allow-untyped-calls, no-check-untyped-defs
 
 from __future__ import annotations
 
-import numpy as np
-
+from .finish import finish_tile
 from .jit import jit
-from .simd import LANES, load, load_part, store, store_part, zero
+from .simd import LANES, line_up, load, load_like, load_part, load_part_like, prefetch, store, width
 
 SCRATCH = 36 * LANES
+PREFETCHED = 4096  # 256 KiB: more would drive the block in work out of a level-2 cache
 
 # --- The one-dimensional transforms, on vectors of 16 channels --------------------------------------------------------
 
@@ -57,6 +59,38 @@ def taps_1d(u):
     return first, middle, (1 / 6) * sum2 - sum1 + u[5]
 
 
+# --- Where patches are ------------------------------------------------------------------------------------------------
+
+
+@jit
+def first_place(patch, patches):
+    """Return (image, row, column) of a patch; row and column count patches, of which an image has `patches`."""
+    per_image = patches[0] * patches[1]
+    return patch // per_image, patch % per_image // patches[1], patch % patches[1]
+
+
+@jit
+def next_place(place, patches):
+    """Return the place of the patch after that at `place`, without the divisions, which cost as much as a transform."""
+    image, row, column = place
+    if column + 1 < patches[1]:
+        return image, row, column + 1
+    if row + 1 < patches[0]:
+        return image, row + 1, 0
+    return image + 1, 0, 0
+
+
+@jit
+def prefetch_part(array, at, lines, point, write):
+    """Ask for part `point` of 36 of so many cache lines from `at` on, of the first `PREFETCHED` at most."""
+    lines = min(lines, PREFETCHED)
+    for line in range(point * lines // 36, (point + 1) * lines // 36):
+        if write:
+            prefetch(array, at + line * LANES, 1)
+        else:
+            prefetch(array, at + line * LANES, 0)
+
+
 # --- The two-dimensional transforms -----------------------------------------------------------------------------------
 
 
@@ -67,11 +101,12 @@ def load_3(array, at, step):
 
 
 @jit
-def load_6(array, at, step):
+def load_6(kind, array, at, step):
     """Load six vectors, `step` floats apart."""
     return (
-        load(array, at), load(array, at + step), load(array, at + 2 * step),
-        load(array, at + 3 * step), load(array, at + 4 * step), load(array, at + 5 * step),
+        load_like(kind, array, at), load_like(kind, array, at + step), load_like(kind, array, at + 2 * step),
+        load_like(kind, array, at + 3 * step), load_like(kind, array, at + 4 * step),
+        load_like(kind, array, at + 5 * step),
     )  # fmt: skip
 
 
@@ -87,62 +122,64 @@ def store_6(array, at, step, values):
 
 
 @jit
-def pixel(x, at, inside, lanes):
-    """Return 16 channels of one pixel, zeros outside the image."""
+def pixel(kind, x, at, inside, lanes):
+    """Return the first `lanes` channels of one pixel and any numbers in the other lanes, or zeros outside the image."""
     if not inside:
-        return zero()
-    if lanes == LANES:
-        return load(x, at)
-    return load_part(x, at, lanes)
+        return kind
+    if at + width(kind) <= x.size:
+        return load_like(kind, x, at)  # without a mask, which would cost more: what is behind the pixel does no harm
+    return load_part_like(kind, x, at, lanes)
 
 
 @jit
-def transform_patch(x, at, lanes, size, top, left, scratch, v, to, plane):
-    """Store Bᵀ d B of the 6×6 patch whose corner is (top, left) of the image at `at`, its points `plane` apart."""
-    height, width, channels = size
-    row = width * channels
+def transform_patch(kind, x, at, lanes, size, top, left, scratch, v, to, plane):
+    """Store Bᵀ d B of the 6×6 patch whose corner is (top, left) of the image at `at`, its points `plane` apart.
+
+    `kind` holds zeros; lanes beyond `lanes` are left with any numbers.
+    """
+    height, image_width, channels = size
+    row = image_width * channels
+    whole = 0 <= top <= height - 6 and 0 <= left <= image_width - 6
+    whole = whole and at + (top + 5) * row + (left + 5) * channels + width(kind) <= x.size
     for j in range(6):
-        inside = 0 <= left + j < width
         corner = at + top * row + (left + j) * channels
-        d = (
-            pixel(x, corner, inside and 0 <= top < height, lanes),
-            pixel(x, corner + row, inside and 0 <= top + 1 < height, lanes),
-            pixel(x, corner + 2 * row, inside and 0 <= top + 2 < height, lanes),
-            pixel(x, corner + 3 * row, inside and 0 <= top + 3 < height, lanes),
-            pixel(x, corner + 4 * row, inside and 0 <= top + 4 < height, lanes),
-            pixel(x, corner + 5 * row, inside and 0 <= top + 5 < height, lanes),
-        )
-        store_6(scratch, j * LANES, 6 * LANES, input_1d(d))
+        if whole:
+            store_6(scratch, j * LANES, 6 * LANES, input_1d(load_6(kind, x, corner, row)))
+        else:
+            inside = 0 <= left + j < image_width
+            d = (
+                pixel(kind, x, corner, inside and 0 <= top < height, lanes),
+                pixel(kind, x, corner + row, inside and 0 <= top + 1 < height, lanes),
+                pixel(kind, x, corner + 2 * row, inside and 0 <= top + 2 < height, lanes),
+                pixel(kind, x, corner + 3 * row, inside and 0 <= top + 3 < height, lanes),
+                pixel(kind, x, corner + 4 * row, inside and 0 <= top + 4 < height, lanes),
+                pixel(kind, x, corner + 5 * row, inside and 0 <= top + 5 < height, lanes),
+            )
+            store_6(scratch, j * LANES, 6 * LANES, input_1d(d))
     for i in range(6):
-        store_6(v, to + i * 6 * plane, plane, input_1d(load_6(scratch, i * 6 * LANES, LANES)))
+        store_6(v, to + i * 6 * plane, plane, input_1d(load_6(kind, scratch, i * 6 * LANES, LANES)))
 
 
 @jit
-def transform_back(m, at, plane, scratch, y, to, y_at, rows, cols, lanes, bias):
-    """Aᵀ m A + bias of 36 points `plane` floats apart: the first `rows` × `cols` of the 4×4 outputs go to y."""
+def transform_back(bias, m, at, plane, scratch, residual, floor, y, to, y_at, rows, cols, lanes):
+    """Finish Aᵀ m A + bias of 36 points `plane` floats apart: the first `rows` × `cols` of the 4×4 outputs go to y."""
     for j in range(6):
-        values = output_1d(load_6(m, at + j * plane, 6 * plane))
+        values = output_1d(load_6(bias, m, at + j * plane, 6 * plane))
         store(scratch, j * LANES, values[0])
         store(scratch, (6 + j) * LANES, values[1])
         store(scratch, (12 + j) * LANES, values[2])
         store(scratch, (18 + j) * LANES, values[3])
     for i in range(rows):
-        values = output_1d(load_6(scratch, i * 6 * LANES, LANES))
-        place = to + i * y_at[2]
-        store_part(y, place, values[0] + bias, lanes)
-        if cols > 1:
-            store_part(y, place + y_at[3], values[1] + bias, lanes)
-        if cols > 2:
-            store_part(y, place + 2 * y_at[3], values[2] + bias, lanes)
-        if cols > 3:
-            store_part(y, place + 3 * y_at[3], values[3] + bias, lanes)
+        values = output_1d(load_6(bias, scratch, i * 6 * LANES, LANES))
+        pixels = values[0] + bias, values[1] + bias, values[2] + bias, values[3] + bias
+        finish_tile(pixels, residual, floor, y, to + i * y_at[2], y_at[3], cols, lanes)
 
 
 @jit
 def transform_filters(start, stop, packed, u, depth):
     """G w Gᵀ: (blocks, 9, C, 16) → (36, blocks, C, 16), over [start, stop) blocks."""
     plane = packed.size // 9
-    scratch = np.empty(18 * LANES, np.float32)
+    scratch = line_up(18 * LANES)
     tap = depth * LANES
     for block in range(start, stop):
         for c in range(depth):

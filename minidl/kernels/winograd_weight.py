@@ -15,10 +15,19 @@ from numpy.typing import NDArray
 from .jit import jit
 from .pack import blocks
 from .parallel import parallel_for
-from .simd import LANES, load, store
+from .simd import LANES, line_up, load, store, zero
 from .tile import tile_fma, tile_load, tile_rows, tile_store
 from .winograd import BLOCK_FLOATS, CACHE_FLOATS
-from .winograd_transforms import SCRATCH, load_6, taps_1d, transform_grad, transform_patch
+from .winograd_transforms import (
+    SCRATCH,
+    first_place,
+    load_6,
+    next_place,
+    prefetch_part,
+    taps_1d,
+    transform_grad,
+    transform_patch,
+)
 
 Array = NDArray[Any]
 Pair = tuple[int, int]
@@ -33,15 +42,14 @@ def transform_block(start, stop, x, grad_y, v, d, x_size, y_size, padding, patch
     """Transform patches first + [start, stop) of x into v and of grad_y into d: (36, blocks, `block` patches, 16)."""
     in_blocks, out_blocks = (x_size[2] + LANES - 1) // LANES, (y_size[2] + LANES - 1) // LANES
     plane_v, plane_d = (in_blocks * block + 1) * LANES, (out_blocks * block + 1) * LANES
-    scratch = np.empty(SCRATCH, np.float32)
+    scratch = line_up(SCRATCH)
     image_x, image_y = x_size[0] * x_size[1] * x_size[2], y_size[0] * y_size[1] * y_size[2]
-    per_image = patches[0] * patches[1]
+    place = first_place(first + start, patches)
     for patch in range(start, stop):
-        image, place = (first + patch) // per_image, (first + patch) % per_image
-        top, left = place // patches[1] * 4, place % patches[1] * 4
+        image, top, left = place[0], place[1] * 4, place[2] * 4
         for c in range(in_blocks):
             transform_patch(
-                x, image * image_x + c * LANES, min(LANES, x_size[2] - c * LANES), x_size, top - padding[0],
+                zero(), x, image * image_x + c * LANES, min(LANES, x_size[2] - c * LANES), x_size, top - padding[0],
                 left - padding[1], scratch, v, (c * block + patch) * LANES, plane_v,
             )  # fmt: skip
         for o in range(out_blocks):
@@ -49,14 +57,20 @@ def transform_block(start, stop, x, grad_y, v, d, x_size, y_size, padding, patch
                 grad_y, image * image_y + o * LANES, min(LANES, y_size[2] - o * LANES), y_size, top, left, scratch, d,
                 (o * block + patch) * LANES, plane_d,
             )  # fmt: skip
+        place = next_place(place, patches)
 
 
 @jit
-def add_products(start, stop, v, d, sums, at_sums, count, block, depth, filters):
-    """sums[point] += Σ_patches v[point, patch, c] · d[point, patch, o] for points [start, stop)."""
+def add_products(start, stop, v, d, sums, at_sums, count, block, depth, filters, x, at_x, grad_y, at_y, lines):
+    """sums[point] += Σ_patches v[point, patch, c] · d[point, patch, o] for points [start, stop).
+
+    With each product 1/36 of what is read next, lines[0] of x and lines[1] of grad_y, is asked for, as in `products`.
+    """
     in_blocks, out_blocks = (depth + LANES - 1) // LANES, (filters + LANES - 1) // LANES
     plane_v, plane_d = (in_blocks * block + 1) * LANES, (out_blocks * block + 1) * LANES
     for point in range(start, stop):
+        prefetch_part(x, at_x, lines[0], point, 0)
+        prefetch_part(grad_y, at_y, lines[1], point, 0)
         for c in range(0, depth, ROWS):
             at_v = point * plane_v + c // LANES * block * LANES + c % LANES
             for o in range(out_blocks):
@@ -73,8 +87,7 @@ def grad_chunks(start, stop, x, grad_y, sums, x_size, y_size, padding, patches, 
     """Sum chunks [start, stop), each of `chunk` patches, `block` patches at a time."""
     depth, filters = x_size[2], y_size[2]
     in_blocks, out_blocks = (depth + LANES - 1) // LANES, (filters + LANES - 1) // LANES
-    v = np.empty(36 * (in_blocks * block + 1) * LANES, np.float32)
-    d = np.empty(36 * (out_blocks * block + 1) * LANES, np.float32)
+    v, d = line_up(36 * (in_blocks * block + 1) * LANES), line_up(36 * (out_blocks * block + 1) * LANES)
     size = 36 * (out_blocks * in_blocks * LANES + 1) * LANES
     for part in range(start, stop):
         sums[part * size : (part + 1) * size] = np.float32(0.0)
@@ -82,7 +95,12 @@ def grad_chunks(start, stop, x, grad_y, sums, x_size, y_size, padding, patches, 
         for first in range(part * chunk, last, block):
             count = min(block, last - first)
             transform_block(0, count, x, grad_y, v, d, x_size, y_size, padding, patches, block, first)
-            add_products(0, 36, v, d, sums, part * size, count, block, depth, filters)
+            image, row, _ = first_place(first + block, patches)
+            at_x = (image * x_size[0] + row * 4) * x_size[1] * depth
+            at_y = (image * y_size[0] + row * 4) * y_size[1] * filters
+            rows = (block + patches[1] - 1) // patches[1] * 4
+            lines = rows * x_size[1] * depth // LANES, rows * y_size[1] * filters // LANES
+            add_products(0, 36, v, d, sums, part * size, count, block, depth, filters, x, at_x, grad_y, at_y, lines)
 
 
 @jit
@@ -93,7 +111,7 @@ def transform_sums(start, stop, sums, chunks, grad, filters, depth):
     """
     out_blocks, padded = (filters + LANES - 1) // LANES, (depth + LANES - 1) // LANES * LANES
     plane = (out_blocks * padded + 1) * LANES
-    points, scratch = np.empty(36 * LANES, np.float32), np.empty(18 * LANES, np.float32)
+    points, scratch = line_up(36 * LANES), line_up(18 * LANES)
     taps = np.empty((LANES, 9 * LANES), np.float32)
     for item in range(start, stop):
         block, first = item // (padded // LANES), item % (padded // LANES) * LANES
@@ -106,12 +124,12 @@ def transform_sums(start, stop, sums, chunks, grad, filters, depth):
                     total = total + load(sums, (part * 36 + point) * plane + at)
                 store(points, point * LANES, total)
             for j in range(6):
-                column = taps_1d(load_6(points, j * LANES, 6 * LANES))
+                column = taps_1d(load_6(zero(), points, j * LANES, 6 * LANES))
                 store(scratch, j * LANES, column[0])
                 store(scratch, (6 + j) * LANES, column[1])
                 store(scratch, (12 + j) * LANES, column[2])
             for i in range(3):
-                row = taps_1d(load_6(scratch, i * 6 * LANES, LANES))
+                row = taps_1d(load_6(zero(), scratch, i * 6 * LANES, LANES))
                 store(taps[c], i * 3 * LANES, row[0])
                 store(taps[c], (i * 3 + 1) * LANES, row[1])
                 store(taps[c], (i * 3 + 2) * LANES, row[2])
@@ -138,7 +156,7 @@ def grad_weight(x: Array, grad_y: Array, padding: Pair, grad: Array) -> None:
         chunk = -(-total // chunks)
         chunks = -(-total // chunk)
         block = min(chunk, max(16, min(64, BLOCK_FLOATS // per_patch)))
-        sums = np.empty(chunks * size, np.float32)
+        sums = line_up(chunks * size)
         parallel_for(
             grad_chunks, chunks, 1, x.reshape(-1), grad_y.reshape(-1), sums, *sizes, block, chunk, total
         )  # fmt: skip
@@ -148,11 +166,11 @@ def grad_weight(x: Array, grad_y: Array, padding: Pair, grad: Array) -> None:
 def _by_point(x: Array, grad_y: Array, sizes: tuple[Any, ...], block: int, total: int, size: int) -> Array:
     """Transform `block` patches, then let each range add some of the 36 products over all of them; and so on."""
     depth, filters = sizes[0][2], sizes[1][2]
-    v = np.empty(36 * (blocks(depth) * block + 1) * LANES, np.float32)
-    d = np.empty(36 * (blocks(filters) * block + 1) * LANES, np.float32)
-    sums = np.zeros(size, np.float32)
+    v, d = line_up(36 * (blocks(depth) * block + 1) * LANES), line_up(36 * (blocks(filters) * block + 1) * LANES)
+    sums = line_up(size)
+    sums.fill(0)
     for first in range(0, total, block):
         count = min(block, total - first)
         parallel_for(transform_block, count, 8, x, grad_y, v, d, *sizes, block, first)
-        parallel_for(add_products, 36, 3, v, d, sums, 0, count, block, depth, filters)
+        parallel_for(add_products, 36, 3, v, d, sums, 0, count, block, depth, filters, x, 0, grad_y, 0, (0, 0))
     return sums

@@ -1,33 +1,31 @@
 """`compile`: a network as a list of kernel calls on arrays, for inference without the engine around it.
 
-The plan is the traced graph with batch norm, addition and ReLU fused, run in order; an array is let go after its last
-reader, so that few are alive at a time.  It holds the network's own parameters and gives the bits of its evaluation.
+The plan is the traced graph with batch norm folded into the weights, and bias, addition and ReLU fused into the
+convolutions' stores.  Weights are packed once, and for each batch size the calls are bound to their arrays once
+(``program.py``), so that to run the network is to make the calls.
 """
 
 from __future__ import annotations
 
+import threading
 import time
-from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from minidl.graph import Graph, Node, fuse, trace
-from minidl.graph.run import compute
+import numpy as np
+
+from minidl.graph import Graph, Node, fold_batch_norm, fuse, trace
+from minidl.kernels.backend import backend, settings, use
 from minidl.kernels.parallel import get_num_threads, set_num_threads
+from minidl.runtime.arena import ALIGNMENT
+from minidl.runtime.program import Calls, Program
 from minidl.types import Array, Shape
 
 if TYPE_CHECKING:
     from minidl.nn.module import Module
 
-
-@dataclass(frozen=True)
-class Step:
-    """One kernel call: `node` reads the values of `inputs`; those in `last_read` are not needed after it."""
-
-    node: Node
-    inputs: tuple[int, ...]
-    last_read: tuple[int, ...]
+SIZES_KEPT = 4  # batch sizes whose bound calls are kept; an epoch of evaluation needs two
 
 
 class Plan:
@@ -35,50 +33,61 @@ class Plan:
 
     Attributes
     ----------
-    graph : the fused graph that it runs
+    graph : the folded and fused graph that it runs
     threads : how many threads it uses, or None for the setting at the time of the call
     """
 
     def __init__(self, graph: Graph, threads: int | None = None) -> None:
         self.graph, self.threads = graph, threads
-        last_reader = {i: node.index for node in graph for i in node.inputs}
-        self.steps = [
-            Step(node, node.inputs, tuple(i for i in set(node.inputs) if last_reader[i] == node.index))
-            for node in graph
-            if node.batched and node.op != "input"
-        ]
+        self.settings = backend(), settings.conv
+        self.program = Program(graph)
+        self.memory = np.empty(0, np.uint8)
+        self.bound: dict[tuple[int, int], Calls] = {}
+        self.lock = threading.Lock()
 
     def __call__(self, x: Array) -> Array:
-        """The network's output for a batch x (N, *input shape); x is not changed."""
-        with _threads(self.threads):
-            ((_, y),) = deque(self._run(x), maxlen=1)  # the last value; the others go on the way
-        return y
+        """The network's output for a batch x (N, *input shape), an array of the caller's own; x is not changed."""
+        with self.lock, _threads(self.threads):
+            bound = self._bound(x)
+            for call in bound.calls:
+                call()
+            return bound.y.copy()
 
     def profile(self, x: Array) -> list[tuple[str, float]]:
-        """Seconds of every step on a batch: (operation and layer, time)."""
-        rows = []
-        with _threads(self.threads):
-            start = time.perf_counter()
-            for step, _ in self._run(x):
-                now = time.perf_counter()
-                rows.append((f"{step.node.op} {step.node.name}".strip(), now - start))
-                start = now
-        return rows
+        """Seconds of every step on a batch, over all chunks: (operation and layer, time)."""
+        seconds: dict[Node, float] = {}
+        with self.lock, _threads(self.threads):
+            for node, calls in self._bound(x).steps:
+                start = time.perf_counter()
+                for call in calls:
+                    call()
+                seconds[node] = seconds.get(node, 0.0) + time.perf_counter() - start
+        return [(f"{node.op} {node.name}".strip(), spent) for node, spent in seconds.items()]
 
-    def _run(self, x: Array) -> Iterator[tuple[Step, Array]]:
-        if x.shape[1:] != self.graph.input.shape:
+    def peak_bytes(self, batch: int = 1) -> int:
+        """Bytes of the memory that holds all values while the network runs; weights are not counted."""
+        return self.program.places(batch, self.threads or get_num_threads())[1]
+
+    def _bound(self, x: Array) -> Calls:
+        """The calls for this batch size, with x in its place."""
+        node, dtype = self.graph.input, self.program.dtypes[self.graph.input.index]
+        if x.shape[1:] != node.shape or x.dtype != dtype:
             raise ValueError(
-                f"the plan got x of shape {x.shape}, expected (N, {', '.join(map(str, self.graph.input.shape))}): "
-                "compile the network for this input shape"
+                f"the plan got x of shape {x.shape} and {x.dtype}, expected (N, {', '.join(map(str, node.shape))}) and "
+                f"{dtype}: convert x, or compile the network for this input shape"
             )
-        values = {node.index: node.value for node in self.graph if node.value is not None}
-        values[self.graph.input.index] = x
-        for step in self.steps:
-            y = compute(step.node, [values[i] for i in step.inputs])
-            for i in step.last_read:
-                del values[i]
-            values[step.node.index] = y
-            yield step, y
+        key = len(x), get_num_threads()
+        if (bound := self.bound.get(key)) is None:
+            size = self.program.places(*key)[1] + ALIGNMENT
+            if self.memory.size < size:
+                self.bound.clear()  # it is bound to the smaller memory
+                self.memory = np.empty(size, np.uint8)
+            if len(self.bound) == SIZES_KEPT:
+                del self.bound[next(iter(self.bound))]
+            with use(*self.settings):
+                bound = self.bound[key] = self.program.bind(*key, self.memory)
+        np.copyto(bound.x, x)
+        return bound
 
     def __str__(self) -> str:
         return str(self.graph)
@@ -86,6 +95,10 @@ class Plan:
 
 def compile(model_or_graph: Module | Graph, input_shape: Shape | None = None, threads: int | None = None) -> Plan:
     """Make a network ready for fast inference.
+
+    The result is the network's in evaluation mode up to rounding, as batch norm is folded into weights before; under
+    ``minidl.use(conv="exact")`` nothing is folded and the bits are the network's.  The plan is of the weights as they
+    are: after further training compile the network again.
 
     Parameters
     ----------
@@ -101,24 +114,24 @@ def compile(model_or_graph: Module | Graph, input_shape: Shape | None = None, th
     >>> plan = compile(net, input_shape=(32, 32, 3))
     >>> plan(np.zeros((2, 32, 32, 3), np.float32)).shape
     (2, 10)
+    >>> [node.op for node in plan.graph if node.batched][:3]
+    ['input', 'ConvAddReLU', 'ConvAddReLU']
     """
     if isinstance(model_or_graph, Graph):
-        return Plan(fuse(model_or_graph), threads)
-    if input_shape is None:
+        graph = model_or_graph
+    elif input_shape is None:
         raise ValueError("compile got a network and no input_shape, expected (H, W, C) of one image")
-    return Plan(fuse(trace(model_or_graph, input_shape)), threads)
+    else:
+        graph = trace(model_or_graph, input_shape)
+    return Plan(fuse(graph if settings.conv == "exact" else fold_batch_norm(graph)), threads)
 
 
-class _threads:  # noqa: N801 - used like a function
+@contextmanager
+def _threads(count: int | None) -> Iterator[None]:
     """So many threads for a block; None leaves them."""
-
-    def __init__(self, count: int | None) -> None:
-        self.count = count
-
-    def __enter__(self) -> None:
-        self.former = get_num_threads()
-        if self.count is not None:
-            set_num_threads(self.count)
-
-    def __exit__(self, *_: object) -> None:
-        set_num_threads(self.former)
+    former = get_num_threads()
+    set_num_threads(count or former)
+    try:
+        yield
+    finally:
+        set_num_threads(former)

@@ -1,5 +1,9 @@
 """Speed and memory of few bits as ratios of one run: rounding beside a bare conversion, steps of rules beside float.
 
+A bare conversion of many numbers waits for the memory, and rounding hides some of its arithmetic behind the same wait;
+of few numbers, which the caches hold, it does not wait, and the arithmetic of rounding (a random word for every two
+numbers, a product, both ends, the carry) is several times that of a conversion.  So the ratio grows with the size.
+
 Run as ``python tests/bench/few_bits.py --out FILE.json``; best and median of interleaved repeats.
 """
 
@@ -18,7 +22,7 @@ from algorithms.quantization import Binary, FixedPoint, make_rule, measure_memor
 from minidl import nn, ops, optim
 from minidl.kernels.jit import jit
 from minidl.kernels.parallel import parallel_for
-from minidl.kernels.random import stream_key
+from minidl.kernels.random import philox_key, stream_key
 from minidl.kernels.rounding import GRAIN, encode_stochastic, update_bits, update_codes
 from minidl.runtime import interleaved
 
@@ -37,6 +41,7 @@ def roundings(n: int) -> Calls:
     rng = np.random.default_rng(0)
     x = (30 * rng.standard_normal(n)).astype(np.float32)
     codes, packed, key = np.zeros(n, np.int8), np.zeros(-(-n // 8), np.uint8), stream_key(0, "bench", 0)
+    philox = philox_key(0, "bench", 0)
 
     def idiom() -> None:  # what a user of NumPy would write
         floor = np.floor(x)
@@ -47,6 +52,7 @@ def roundings(n: int) -> Calls:
         "NumPy astype": lambda: x.astype(np.int8),
         "NumPy idiom": idiom,
         "stochastic": lambda: encode_stochastic(x, codes, 1, 0, -128, 127, key),
+        "stochastic, Philox": lambda: encode_stochastic(x, codes, 1, 0, -128, 127, philox),
         "update int8": lambda: update_codes(codes, x, 0.01, -128, 127, key),
         "update bits": lambda: update_bits(packed, x, 0.01, key),
     }

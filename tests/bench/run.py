@@ -1,67 +1,138 @@
-"""`make bench`: minidl and PyTorch take turns on the same work, with as many threads; prints, and writes JSON.
+"""`make bench`: minidl and its peers take turns at the same work, with as many threads, each in a process of its own.
 
-A claim is a ratio from one such run: the best time of the fastest PyTorch variant over our best time.
+Writes JSON after every row and goes on where it was stopped.  A claim is a ratio from one row: the best time of the
+fastest peer over our best time.  Leave the machine alone meanwhile.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import contextlib
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
-import peers
-import torch
+import extras
+from contest import OURS, Arena
+from results import Results, source_digest
+from rows import AVX2, Row, rows
 
 import minidl
-from minidl.commands import bench
-from minidl.commands.table import table
-from minidl.runtime import interleaved
+from minidl.commands.doctor import cpu_name
+
+BUSY = """
+import os
+parent = os.getppid()
+while os.getppid() == parent:  # so that it ends with us, however we end
+    for _ in range(10**6):
+        pass
+"""
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", nargs="+", default=["resnet20", "resnet56", "vgg16"])
-    parser.add_argument("--threads", nargs="+", type=int, default=[2, 1])
-    parser.add_argument("--batch-size", type=int, default=128)
-    parser.add_argument("--repeats", type=int, default=9)
-    parser.add_argument("--out", type=Path, default=Path("bench.json"))
-    args = parser.parse_args()
-    results = [
-        compare(work, name, threads, args)
-        for threads in args.threads
-        for name in args.models
-        for work in ("training_step", "inference")
-    ]
-    head = ["work", "threads", "minidl ms", "PyTorch ms", "its variant", "ratio"]
-    rows = [
-        [r["work"], r["threads"], *(f"{r[k]:.1f}" for k in ("ours", "theirs")), r["variant"], f"{r['ratio']:.2f}"]
-        for r in results
-    ]
-    print(table(head, rows))
-    args.out.write_text(json.dumps(results, indent=1))
-
-
-def compare(work: str, name: str, threads: int, args: argparse.Namespace) -> dict:
-    minidl.set_num_threads(threads)
-    torch.set_num_threads(threads)
-    calls = {"minidl": getattr(bench, work)(name, args.batch_size)}
-    for memory_format in peers.FORMATS:
-        calls[memory_format] = getattr(peers, work)(name, args.batch_size, memory_format)
-    times = interleaved(calls, repeats=args.repeats)
-    variant = min(peers.FORMATS, key=lambda f: times[f].minimum)
-    ours, theirs = times["minidl"].minimum, times[variant].minimum
-    result = {
-        "work": f"{name} {work}".replace("_", " "),
-        "batch_size": args.batch_size,
-        "threads": threads,
-        "ours": 1e3 * ours,
-        "theirs": 1e3 * theirs,
-        "variant": variant,
-        "ratio": theirs / ours,
-        "all": {k: {"min": 1e3 * t.minimum, "median": 1e3 * t.median, "repeats": t.repeats} for k, t in times.items()},
+    args = arguments()
+    warm_up([{}] if args.quick else [{}, AVX2])
+    wanted = list(rows(args.threads, not args.no_compile, args.quick))
+    arenas = {str(row.environment): Arena(row.environment) for row in wanted}
+    steps: dict[str, extras.Step] = {
+        row.key: partial(measure, row, arenas[str(row.environment)], args) for row in wanted
     }
-    print(f"{result['work']}, {threads} threads: {result['ratio']:.2f}", flush=True)
-    return result
+    steps |= extras.steps(max(args.threads), args.quick)
+    try:
+        results = Results(args.out, conditions(args, next(iter(arenas.values()))))
+        failed = [key for key, step in steps.items() if args.only in key and not done(key, step, results, arenas)]
+    finally:
+        for arena in arenas.values():
+            arena.close()
+    results.finish()
+    if failed:
+        sys.exit(f"{len(failed)} rows failed and are missing, see above")
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    parser.add_argument("--threads", nargs="+", type=int, default=sorted({1, min(2, cores)}, reverse=True))
+    parser.add_argument("--rounds", type=int, default=7, help="turns of each contestant (default: %(default)s)")
+    parser.add_argument("--budget", type=float, default=15, help="seconds of a network's row (default: %(default)s)")
+    parser.add_argument("--only", default="", help="rows whose name contains this, such as 'vgg16' or 'layers:'")
+    parser.add_argument("--quick", action="store_true", help="three rounds, fewer rows, no torch.compile")
+    parser.add_argument("--no-compile", action="store_true", help="leave out torch.compile, which needs a C++ compiler")
+    parser.add_argument("--out", type=Path, default=Path("docs/results/bench.json"))
+    args = parser.parse_args()
+    if args.only and args.out == parser.get_default("out"):
+        parser.error("--only needs an --out of its own")
+    if args.quick:
+        args.rounds, args.budget, args.no_compile = 3, 5, True
+    return args
+
+
+def done(key: str, step: extras.Step, results: Results, arenas: dict[str, Arena]) -> bool:
+    """Measure a row unless an earlier run has; False if it failed."""
+    if key in results:
+        return True
+    start = time.perf_counter()
+    try:
+        found = step()
+    except (RuntimeError, OSError, subprocess.SubprocessError) as error:
+        print(f"{key} FAILED: {error}", flush=True)
+        for arena in arenas.values():
+            arena.close()  # the next row starts new workers
+        return False
+    results.add(key, found)
+    print(f"{time.perf_counter() - start:5.1f} s  {key}{said(found)}", flush=True)
+    return True
+
+
+def said(found: dict) -> str:
+    """The ratios of a row, for whoever watches."""
+    parts = [
+        f"\n         {task}: {1e3 * t['times'][OURS]['min']:.2f} ms, {t['ratio']:.2f} × {t['peer']}"
+        for task, t in found.get("tasks", {}).items()
+        if "ratio" in t
+    ]
+    return "".join(parts)
+
+
+def measure(row: Row, arena: Arena, args: argparse.Namespace) -> dict:
+    budget = args.budget if row.group == "networks" else args.budget / 5
+    with busy() if row.busy else contextlib.nullcontext():
+        tables = arena.race(row.tasks, list(row.who), args.rounds, budget)
+    described = {task: row.tasks[task] | table for task, table in tables.items()}
+    return {"group": row.group, "work": row.work, "threads": row.threads, "tasks": described, "rest": dict(arena.rest)}
+
+
+@contextlib.contextmanager
+def busy() -> Iterator[None]:
+    """Another process that never rests."""
+    process = subprocess.Popen([sys.executable, "-c", BUSY])
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+def warm_up(environments: list[dict[str, str]]) -> None:
+    """Compile every kernel before anything is timed."""
+    command = [sys.executable, "-m", "minidl.cli", "warmup", "--keep-old"]
+    for environment in environments:
+        subprocess.run(command, check=True, env={**os.environ, **environment}, stdout=subprocess.DEVNULL)
+
+
+def conditions(args: argparse.Namespace, arena: Arena) -> dict:
+    """What must be equal for two results to be put side by side."""
+    return {
+        "machine": cpu_name(), "cores": os.cpu_count(), "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(), "versions": arena.facts(),
+        "settings": {k: getattr(args, k) for k in ("threads", "rounds", "budget", "quick", "no_compile")},
+        "sources": source_digest(Path(minidl.__file__).parent),
+    }  # fmt: skip
 
 
 if __name__ == "__main__":

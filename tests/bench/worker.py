@@ -1,53 +1,77 @@
-"""One framework that trains one network in a process of its own, so that its memory and its start are its own.
+"""One framework in a process of its own: it prepares calls and times them when it is told to, by lines of JSON.
 
-Called as `worker.py VARIANT NETWORK BATCH_SIZE THREADS`.  It says in lines of JSON how long it took from its first line
-to the end of the first step, then, for every line it reads, how long a step took, and at the end its peak memory.
+Called as ``worker.py minidl|torch|onnx``.  After every turn it waits until its threads have come to rest, so that a
+pool that spins in hope of more work never runs beside somebody else's turn.
 """
 
 from __future__ import annotations
 
+import gc
+import importlib
+import json
+import os
+import resource
+import sys
 import time
+from collections.abc import Callable
 
-START = time.perf_counter()
-
-import json  # noqa: E402 - the clock runs first
-import resource  # noqa: E402
-import sys  # noqa: E402
-from collections.abc import Callable  # noqa: E402
+Call = Callable[[], object]
 
 
 def main() -> None:
-    variant, network, batch_size, threads = sys.argv[1:]
-    prepare = minidl_step if variant == "minidl" else torch_step
-    step = prepare(variant, network, int(batch_size), int(threads))
-    step()
-    say(first_step=time.perf_counter() - START)
-    for _ in sys.stdin:
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what a library prints is no answer
+    module = importlib.import_module(f"calls_{sys.argv[1]}")
+    calls: dict[str, Call] = {}
+    for line in sys.stdin:
+        try:
+            answer = obey(module, calls, **json.loads(line))
+        except Exception as error:
+            answer = {"failed": f"{type(error).__name__}: {error}".split("\n")[0][:300]}
+        print(json.dumps(answer), file=answers, flush=True)
+
+
+def obey(module, calls: dict[str, Call], do: str, name: str = "", spec: dict | None = None, seconds: float = 0) -> dict:
+    if do == "prepare":
         start = time.perf_counter()
-        step()
-        say(seconds=time.perf_counter() - start)
-    say(megabytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        module.set_threads(spec["threads"])
+        calls[name] = module.prepare(spec)
+        calls[name]()  # the first call compiles what has to be compiled
+        return {"seconds": time.perf_counter() - start}
+    if do == "turn":
+        module.set_threads(spec["threads"])
+        times = turn(calls[name], seconds)
+        return {"times": times, "rest": settle()}
+    if do == "drop":
+        calls.clear()
+        module.forget()
+        gc.collect()
+        return {}
+    if do == "peak":
+        return {"megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+    return module.facts()
 
 
-def minidl_step(variant: str, network: str, batch_size: int, threads: int) -> Callable[[], object]:
-    import minidl
-    from minidl.commands import bench
-
-    minidl.set_num_threads(threads)
-    return bench.training_step(network, batch_size)
-
-
-def torch_step(variant: str, network: str, batch_size: int, threads: int) -> Callable[[], object]:
-    import peers
-    import torch
-
-    torch.set_num_threads(threads)
-    compiled = variant == "compiled"
-    return peers.training_step(network, batch_size, "channels-last" if compiled else variant, compiled)
+def turn(call: Call, seconds: float) -> list[float]:
+    """Call again and again for so many seconds, at least once; the first of three or more calls only wakes things."""
+    times = []
+    began = time.perf_counter()
+    while not times or time.perf_counter() - began < seconds:
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
+    return times[1:] if len(times) > 2 else times
 
 
-def say(**what: float) -> None:
-    print(json.dumps(what), flush=True)
+def settle(limit: float = 1.0) -> float:
+    """Return when this process has stopped using the processor, and how many seconds it went on using it."""
+    start, pause = time.perf_counter(), 0.003
+    while (now := time.perf_counter()) - start < limit:
+        used = time.process_time()
+        time.sleep(pause)  # the thread that asks uses nothing
+        if time.process_time() - used < pause / 6:
+            break
+    return now - start
 
 
 if __name__ == "__main__":

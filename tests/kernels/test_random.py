@@ -21,7 +21,9 @@ N = 1 << 20
 SIGMAS = 5.0
 
 words64 = st.integers(0, 2**64 - 1)
-keys = st.builds(random.stream_key, words64, words64 | st.text(max_size=20), words64)
+parts = words64, words64 | st.text(max_size=20), words64
+hash_keys, philox_keys = st.builds(random.stream_key, *parts), st.builds(random.philox_key, *parts)
+keys = hash_keys | philox_keys
 backends = ["numpy", pytest.param("numba", marks=pytest.mark.skipif(not numba_available(), reason="numba is absent"))]
 
 
@@ -71,6 +73,30 @@ def test_keys_are_the_same_in_another_interpreter_with_another_hash_seed():
     assert output.strip() == str(random.stream_key(7, "conv1.weight", 3).tolist())
 
 
+@pytest.mark.parametrize("backend", backends)
+def test_draws_under_a_philox_key_are_the_published_words(backend):
+    """Counter and key of the third published answer, of which every part differs."""
+    (low, high), (step, *stream) = (0xA4093822, 0x299F31D0), (0x85A308D3, 0x13198A2E, 0x03707344)
+    key = random.philox_key(high << 32 | low, stream[1] << 32 | stream[0], step)
+    block, words = 0x243F6A88, np.zeros(4, np.uint32)
+    with use(backend=backend):
+        first = random.random_uint32(4, random.philox_key(0, 0, 0))
+    assert first.tolist() == [0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8]
+    if backend == "numpy":
+        words = random.stream_words(np.arange(4, dtype=np.uint64) + 4 * block, key)
+    else:
+        from minidl.kernels.random_compiled import fill_words
+
+        fill_words(4 * block, words, key)
+    assert words.tolist() == [0xD16CFE09, 0x94FDCCEB, 0x5001E420, 0x24126EA1]
+
+
+@given(philox_keys, st.integers(0, 40))
+def test_every_word_of_a_philox_stream_is_that_of_its_block(key, word):
+    block = random.philox4x32((word // 4, *key[2:].tolist()), tuple(key[:2].tolist()))
+    assert random.random_uint32(word + 1, key)[word] == block[word % 4]
+
+
 # --- Draws: purity and twins -----------------------------------------------------------------------------------------
 
 
@@ -81,9 +107,10 @@ def test_draws_do_not_depend_on_how_many_are_drawn(key, a, b):
         np.testing.assert_array_equal(draw(short, key), draw(long, key)[:short])
 
 
+@pytest.mark.parametrize("make_key", [random.stream_key, random.philox_key])
 @pytest.mark.parametrize("backend", backends)
-def test_draws_do_not_depend_on_threads_or_backend(backend):
-    key, n = random.stream_key(1, "x", 2), 3 * random.GRAIN + 17
+def test_draws_do_not_depend_on_threads_or_backend(backend, make_key):
+    key, n = make_key(1, "x", 2), 3 * random.GRAIN + 17
     former = get_num_threads()
     with use(backend="numpy"):
         expected = [draw(n, key) for draw in (random.random_uint32, random.random_uint16, random.uniform)]
@@ -117,7 +144,7 @@ def test_halves_are_the_two_halves_of_each_word(key, pairs):
     np.testing.assert_array_equal(halves[0::2] | halves[1::2] << np.uint32(16), words)
 
 
-@given(keys, st.integers(0, 2**32 - 1))
+@given(hash_keys, st.integers(0, 2**32 - 1))
 def test_the_hash_is_a_bijection_of_the_element(key, element):
     x = int(random.hash32(np.array([element], np.uint32), key)[0])
     for step in (2, 1, 0):  # undo the rounds, last first

@@ -1,5 +1,8 @@
 """Rounding: exact laws by enumeration, grid points that never move, and compiled kernels of the same bits."""
 
+import importlib
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,7 +11,7 @@ from hypothesis import strategies as st
 from minidl.kernels import rounding
 from minidl.kernels.backend import numba_available, use
 from minidl.kernels.parallel import get_num_threads, set_num_threads
-from minidl.kernels.random import random_uint16, stream_key
+from minidl.kernels.random import philox_key, random_uint16, stream_key
 from minidl.kernels.rounding import (
     Counts,
     encode_nearest,
@@ -21,6 +24,7 @@ from minidl.kernels.rounding import (
 needs_numba = pytest.mark.skipif(not numba_available(), reason="compares with compiled kernels")
 seeds = st.integers(0, 2**32 - 1)
 sizes = st.one_of(st.integers(0, 70), st.integers(rounding.GRAIN - 3, rounding.GRAIN + 70))
+make_keys = st.sampled_from([stream_key, philox_key])
 dtypes = st.sampled_from([np.float32, np.float64])
 code_types = st.sampled_from([np.int8, np.int16, np.int32])
 special = np.array([0, -0.0, 0.5, -0.5, 0.49999997, -1e-30, 1e30, np.inf, -np.inf, np.nan, 127.5, -128.5], np.float32)
@@ -64,9 +68,9 @@ def test_nearest_is_the_same_compiled(seed, size, dtype, code_type, inverse):
 
 
 @needs_numba
-@given(seeds, sizes, dtypes, code_types, st.integers(1, 16), st.sampled_from([(1, 0), (0.5, 0.5), (0.1, 0)]))
-def test_stochastic_is_the_same_compiled(seed, size, dtype, code_type, bits, scale):
-    x, key = numbers(seed, size, dtype), stream_key(seed, "w", 1)
+@given(seeds, sizes, dtypes, code_types, st.integers(1, 16), st.sampled_from([(1, 0), (0.5, 0.5), (0.1, 0)]), make_keys)
+def test_stochastic_is_the_same_compiled(seed, size, dtype, code_type, bits, scale, make_key):
+    x, key = numbers(seed, size, dtype), make_key(seed, "w", 1)
 
     def run():
         codes = np.empty(size, code_type)
@@ -76,9 +80,9 @@ def test_stochastic_is_the_same_compiled(seed, size, dtype, code_type, bits, sca
 
 
 @needs_numba
-@given(seeds, sizes, dtypes, st.integers(1, 16))
-def test_update_is_the_same_compiled(seed, size, dtype, bits):
-    grad, key = numbers(seed, size, dtype), stream_key(seed, "w", 1)
+@given(seeds, sizes, dtypes, st.integers(1, 16), make_keys)
+def test_update_is_the_same_compiled(seed, size, dtype, bits, make_key):
+    grad, key = numbers(seed, size, dtype), make_key(seed, "w", 1)
     start = np.random.default_rng(seed).integers(-128, 128, size).astype(np.int8)
 
     def run():
@@ -124,6 +128,25 @@ def test_any_number_of_threads_gives_the_same_bits(backend):
     finally:
         set_num_threads(former)
     assert results[0] == results[1] == results[2]
+
+
+@pytest.mark.parametrize("backend", ["numpy", pytest.param("numba", marks=needs_numba)])
+@given(seed=seeds, cuts=st.sets(st.integers(1, 40), max_size=5), make_key=make_keys)
+def test_any_tiles_give_the_same_bits(backend, seed, cuts, make_key):
+    """Ranges end anywhere at a multiple of 16 elements, the unit that shares bytes and blocks of draws."""
+    n = 16 * 41 + 5
+    x, key = numbers(seed, n, np.float32), make_key(seed, "w", 1)
+    module = rounding if backend == "numpy" else importlib.import_module("minidl.kernels.rounding_compiled")
+    arguments = (*(np.float32(v) for v in (2**16, 0, -128 * 2**16, 127 * 2**16)), np.int32(1), key)
+    whole, pieces = np.zeros(n, np.int8), np.zeros(n, np.int8)
+    with use(backend=backend):
+        expected = encode_stochastic(x, whole, 1, 0, -128, 127, key)
+    counts = np.zeros((1, 2), np.int64)
+    ends = [0, *(16 * cut for cut in sorted(cuts)), n]
+    for start, stop in itertools.pairwise(ends):
+        module.stochastic(start, stop, x, pieces, *arguments, counts)
+    np.testing.assert_array_equal(pieces, whole)
+    assert Counts(*counts[0].tolist()) == expected
 
 
 # --- The laws -------------------------------------------------------------------------------------------------------

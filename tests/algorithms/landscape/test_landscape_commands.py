@@ -118,13 +118,18 @@ def test_trajectory_is_drawn_with_what_it_hides(run, tmp_path, capsys):
 
 
 def test_hessian_with_trace_layers_and_map(run, tmp_path, capsys):
-    args = "hessian", run, "--images", 30, "--trace", 3, "--layers", "--map", 2, "--out", tmp_path
+    args = "hessian", run, "--images", 30, "--trace", 3, "--layers", "--map", 2, "--density", 2, "--out", tmp_path
     said = answer(capsys, *args)
     whole, first, second = said["ends"]
     assert whole["converged"] and whole["largest"] >= max(first["largest"], second["largest"]) * 0.99
     assert [part["part"] for part in said["ends"]] == ["all weights", "layers.1", "layers.4"]
     assert np.shape(said["map"]["ratio"]) == (2, 2) and (tmp_path / "map.png").exists()
-    assert said["trace"]["std_error"] > 0
+    layers = said["trace"]["layers"]
+    assert said["trace"]["std_error"] > 0 and list(layers) == ["layers.1", "layers.4"]
+    assert said["trace"]["mean"] == pytest.approx(sum(layer["mean"] for layer in layers.values()))
+    density = said["density"]
+    assert np.trapezoid(density["density"], density["at"]) == pytest.approx(1, abs=0.01)
+    assert len(density["std_error"]) == 401 and 0 <= density["negative"] < 1 and (tmp_path / "density.png").exists()
 
 
 def test_mistakes_get_one_clear_line(run, tmp_path, capsys):

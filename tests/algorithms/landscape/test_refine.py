@@ -1,12 +1,13 @@
+import itertools
+
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from landscape_nets import convnet, images, mlp
 from strategies import seeds
 
 from algorithms.landscape import plane, random_direction, refined_plane
-from algorithms.landscape.refine import upsample
+from algorithms.landscape.refine import FIRST, _halvings, cubic
 
 AXIS = np.linspace(-1, 1, 25)
 
@@ -16,11 +17,35 @@ def problem(seed, net=mlp):
     return model, images(seed, count=8), *(random_direction(model, seed + i) for i in (0, 1))
 
 
-@given(seeds)
-def test_a_cubic_in_both_coordinates_is_predicted_exactly(seed):
-    c = np.random.default_rng(seed).standard_normal((4, 4))
-    fine = np.polynomial.polynomial.polygrid2d(np.linspace(-1, 1, 9), np.linspace(0, 2, 13), c)
-    np.testing.assert_allclose(upsample(fine[::2, ::2]), fine, atol=1e-12)
+@given(seeds, st.integers(4, 9), st.integers(1, 20))
+def test_a_cubic_is_predicted_exactly_wherever_its_nodes_are(seed, count, wanted):
+    rng = np.random.default_rng(seed)
+    known, at = np.sort(rng.uniform(-1, 1, count)) + np.arange(count), np.sort(rng.uniform(-1, count, wanted))
+    for c in rng.standard_normal((3, 4)):
+        values = np.stack([np.polyval(c, known), np.polyval(c[::-1], known)], axis=1)
+        expected = np.stack([np.polyval(c, at), np.polyval(c[::-1], at)], axis=1)
+        size = max(1.0, abs(values).max(), abs(expected).max())
+        np.testing.assert_allclose(cubic(values, known, at), expected, atol=1e-8 * size)
+
+
+def test_no_cubic_goes_through_what_is_infinite():
+    values = np.array([1.0, 2.0, 3.0, 4.0, 5.0, np.inf, np.inf, np.nan])
+    found = cubic(values, np.arange(8.0), np.array([0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 6.5]))
+    np.testing.assert_allclose(found[:2], [1.5, 2.5])
+    assert not np.isfinite(found[3:]).any()
+
+
+@given(seeds, st.integers(2, 60))
+def test_levels_go_from_the_ends_and_the_centre_to_all_nodes(seed, count):
+    rng = np.random.default_rng(seed)
+    values = np.sort(rng.uniform(-1, rng.uniform(-0.9, 2), count))
+    levels = _halvings(values)
+    assert {0, int(abs(values).argmin()), count - 1} <= set(levels[0])
+    assert np.diff(levels[0]).max() <= FIRST
+    np.testing.assert_array_equal(levels[-1], np.arange(count))
+    for a, b in itertools.pairwise(levels):
+        assert set(a) < set(b) and np.diff(b).max() <= -(-np.diff(a).max() // 2)
+    assert _halvings(np.linspace(-1, 1, 25))[0].tolist() == [0, 4, 8, 12, 16, 20, 24]
 
 
 @given(seeds)
@@ -85,13 +110,16 @@ def test_when_the_time_is_over_the_rest_is_interpolated():
     assert np.isfinite(found.loss).all() and found.measured.sum() == 49
 
 
-@given(st.sampled_from([9, 17, 24, 26, 27]))
-def test_other_grids_are_refused(count):
-    model, data, dx, dy = problem(0)
-    with pytest.raises(ValueError, match="expected 25, 33, 41 or another 8n"):
-        refined_plane(model, data, dx, dy, np.linspace(-1, 1, count), AXIS)
-    with pytest.raises(ValueError, match="evenly spaced"):
-        refined_plane(model, data, dx, dy, AXIS**3, AXIS)
+@given(seeds, st.integers(2, 30), st.integers(2, 30))
+def test_any_grid_does_even_an_uneven_one_that_the_centre_is_not_in_the_middle_of(seed, columns, rows):
+    model, data, dx, dy = problem(seed)
+    rng = np.random.default_rng(seed)
+    xs, ys = np.cumsum(rng.uniform(0.05, 0.15, columns)), np.cumsum(rng.uniform(0.05, 0.15, rows)) - 0.5
+    found, full = (f(model, data, dx, dy, xs, ys) for f in (refined_plane, plane))
+    m = found.measured
+    np.testing.assert_array_equal(found.loss[m], full.loss[m])
+    assert m[np.ix_(_halvings(ys)[0], _halvings(xs)[0])].all() and np.isfinite(found.loss).all()
+    assert abs(np.log(found.loss) - np.log(full.loss)).max() < 0.5
 
 
 def test_the_cap_is_no_ledge_among_the_interpolated_nodes():

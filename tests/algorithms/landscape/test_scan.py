@@ -1,4 +1,5 @@
 import importlib
+import os
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 
 import numpy as np
@@ -9,9 +10,9 @@ from landscape_nets import convnet, images, in_float64, linear, mlp
 from strategies import seeds
 
 import minidl
-from algorithms.landscape import moved, plane, random_direction, scan, workers
+from algorithms.landscape import moved, plane, random_direction, refined_plane, scan, workers
 from algorithms.landscape.scan import TILE
-from algorithms.landscape.slice import MODES
+from algorithms.landscape.slice import MODES, Slice
 from minidl.checkpoint import CheckpointError
 from minidl.data import batches
 from minidl.training import evaluate, sample_losses
@@ -161,13 +162,44 @@ def test_nothing_is_measured_again(tmp_path, monkeypatch):
     assert_same_bits(last(scan(model, data, points(), directions, chunk=8, file=file)), whole)
 
 
-def test_grid_and_images_can_be_extended(tmp_path):
+@pytest.fixture
+def evaluated(monkeypatch):
+    """Collect the points that are evaluated on a chunk, with the number of images."""
+    seen, measure = [], Slice.measure
+
+    def measuring(self, points, x, labels):
+        seen.extend((*point, len(labels)) for point in points)
+        return measure(self, points, x, labels)
+
+    monkeypatch.setattr(Slice, "measure", measuring)
+    return seen
+
+
+@pytest.mark.parametrize("fast", [False, True])
+def test_grid_range_and_images_can_be_extended_and_nothing_is_measured_again(tmp_path, evaluated, fast):
     model, data, directions = problem(count=32)
-    file = tmp_path / "scan.npz"
-    coarse, fine = np.linspace(-1, 1, 5), np.linspace(-1, 1, 9)
-    plane(model, data.subset(16), *directions, coarse, coarse, chunk=8, file=file)
-    extended = plane(model, data, *directions, fine, fine, chunk=8, file=file)
-    assert_same_bits(extended, plane(model, data, *directions, fine, fine, chunk=8))
+    how = {"chunk": 8, "fast": fast}
+    steps = [(5, 1.0, 16), (9, 1.0, 16), (9, 2.0, 16), (9, 2.0, 32)]  # then a finer grid, a wider range, more images
+    known = set()
+    for count, end, images_seen in steps:
+        axis = np.linspace(-end, end, count)
+        evaluated.clear()
+        found = plane(model, data.subset(images_seen), *directions, axis, axis, file=tmp_path / "scan.npz", **how)
+        nodes = {(x, y, chunk) for x in axis for y in axis for chunk in range(images_seen // 8)}
+        assert len(evaluated) == len(nodes - known)
+        known |= nodes
+        assert_same_bits(found, plane(model, data.subset(images_seen), *directions, axis, axis, **how))
+
+
+def test_refinement_too_can_be_extended(tmp_path, evaluated):
+    model, data, directions = problem(net=mlp)
+    file, axis = tmp_path / "scan.npz", np.linspace(-1, 1, 25)
+    refined_plane(model, data, *directions, axis, axis, tolerance=0.1, file=file)
+    coarse = len(evaluated)
+    finer = refined_plane(model, data, *directions, axis, axis, tolerance=0.01, file=file)
+    assert len(evaluated) == finer.measured.sum() > coarse
+    plane(model, data, *directions, axis, axis, file=file)
+    assert len(evaluated) == 625
 
 
 def test_a_file_of_something_else_is_refused_and_kept(tmp_path):
@@ -239,6 +271,26 @@ def test_any_executor_does():
     assert_same_bits(shared, last(scan(model, data, points(), directions)))
     with pytest.raises(ValueError, match="workers got 0"):
         workers(0)
+
+
+def test_a_real_dask_cluster_gives_the_same_bits(tmp_path):
+    """Two worker processes behind a scheduler on loopback, each task through its sockets; needs `distributed`."""
+    distributed = pytest.importorskip("distributed", reason="Dask is not installed: pip install minidl[distributed]")
+    model, data, directions = problem()
+    where, file = points(2 * TILE + 5), tmp_path / "scan.npz"
+    quiet = {"host": "127.0.0.1", "dashboard_address": None, "local_directory": str(tmp_path)}
+    with (
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, **quiet) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        pool = client.get_executor()
+        assert client.submit(os.getpid).result() != os.getpid()
+        running = scan(model, data, where, directions, chunk=10, executor=pool, file=file)
+        next(running)
+        running.close()
+        shared = last(scan(model, data, where, directions, chunk=10, executor=pool, file=file))
+        pool.shutdown()
+    assert_same_bits(shared, last(scan(model, data, where, directions, chunk=10)))
 
 
 def test_any_number_of_threads_in_the_kernels_gives_the_same_bits():

@@ -1,5 +1,6 @@
 import copy
 import pickle
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from strategies import seeds
 
 from algorithms.landscape import between, interpolate, line, moved, plane, random_direction
 from algorithms.landscape.slice import MODES, Slice
-from minidl import Tensor, nn, no_grad
+from minidl import Tensor, nn, no_grad, ops
 from minidl.data import batches
 from minidl.training import evaluate
 
@@ -116,13 +117,121 @@ def test_fast_follows_running_statistics_that_move(seed):
 def test_fast_folds_what_it_can_and_nothing_else():
     net = convnet()
     slice_ = Slice(net, [random_direction(net, 0)], fast=True, input_shape=(6, 6, 2))
-    assert [type(fold.layer).__name__ for fold in slice_.folds] == ["Conv2d", "DepthwiseConv2d"] and not slice_.first
-    assert Slice(mlp(), [random_direction(mlp(), 0)], fast=True, input_shape=(6, 6, 2)).first is not None
+    assert [type(fold.layer).__name__ for fold in slice_.folds] == ["Conv2d", "DepthwiseConv2d"]
     before_activation = nn.Sequential(nn.Conv2d(2, 3, 3, rng=0), nn.ReLU(), nn.BatchNorm2d(3), nn.GlobalAvgPool2d())
     slice_ = Slice(before_activation, [random_direction(before_activation, 0)], fast=True, input_shape=(6, 6, 2))
     assert not slice_.folds  # a ReLU lies between
     measured = Slice(net, [random_direction(net, 0)], "batch", fast=True, input_shape=(6, 6, 2))
-    assert not measured.folds  # statistics that are not known cannot be folded
+    assert not measured.folds and measured.replay is None  # statistics that are not known cannot be folded
+
+
+def deep_mlp(seed=0):
+    """Linear layers with and without batch norm."""
+    rng = np.random.default_rng(seed)
+    layers = nn.Linear(72, 6, rng=rng), nn.BatchNorm1d(6), nn.ReLU(), nn.Linear(6, 5, rng=rng), nn.ReLU()
+    net = nn.Sequential(nn.Flatten(), *layers, nn.Linear(5, 3, rng=rng))
+    net[2].running_mean[...], net[2].running_var[...] = rng.normal(0, 0.3, 6), rng.uniform(0.5, 1.5, 6)
+    return net
+
+
+def only(direction, *names):
+    """A direction that moves some layers alone."""
+    return {name: d for name, d in direction.items() if name.split(".")[1] in names}
+
+
+@pytest.fixture
+def computed(monkeypatch):
+    """Count the operations that a replay computes."""
+    from algorithms.landscape import replay
+
+    counts, compute = Counter(), replay._compute
+
+    def counting(node, inputs):
+        counts[node.op if node.op != "ConvAddReLU" else "Conv2d"] += 1
+        return compute(node, inputs)
+
+    monkeypatch.setattr(replay, "_compute", counting)
+    return counts
+
+
+@pytest.mark.parametrize("parts", [("0", "7"), ("7", "0"), ("3", "7"), ("7", "7"), ("0", "3"), ("037", "3")])
+@given(seed=seeds, ignore_1d=st.booleans())
+def test_fast_equals_plain_whatever_layers_move(parts, seed, ignore_1d):
+    net, data = in_float64(convnet(seed)), images(seed)
+    dx, dy = (only(random_direction(net, seed + i, ignore_1d=ignore_1d), *part) for i, part in enumerate(parts))
+    plain, fast = (plane(net, data, dx, dy, [-1, 0, 2], [0.5, 1], chunk=10, fast=f).loss for f in (False, True))
+    np.testing.assert_allclose(fast, plain, rtol=1e-10)
+
+
+@given(seeds, st.booleans(), st.sampled_from([("1", "4"), ("4", "1"), ("1", "1"), ("6", "6"), ("12", "4"), ("2", "4")]))
+def test_fast_equals_plain_for_linear_layers_with_and_without_batch_norm(seed, ignore_1d, parts):
+    net, data = in_float64(deep_mlp(seed)), images(seed)
+    whole = (random_direction(net, seed + i, None, ignore_1d and "2" not in parts) for i in (0, 1))
+    dx, dy = (only(d, *part) for d, part in zip(whole, parts, strict=True))
+    plain, fast = (plane(net, data, dx, dy, [-1, 0, 2], [0.5, 1], chunk=10, fast=f).loss for f in (False, True))
+    np.testing.assert_allclose(fast, plain, rtol=1e-10)
+
+
+def test_what_no_direction_moves_is_computed_once_for_a_chunk(computed):
+    net, data = convnet(), images(count=30)
+    last = only(random_direction(net, 0), "7")
+    line(net, data, last, np.linspace(-1, 1, 40), chunk=10, fast=True)
+    assert computed["Conv2d"] == 2 * 3  # two layers, three chunks, forty points
+    assert computed["Linear"] == 2 * 3  # at the centre and along the direction: all else follows
+
+
+def test_what_one_direction_moves_is_computed_once_for_each_of_its_values(computed):
+    net, data = convnet(), images()
+    early, late = only(random_direction(net, 0), "0"), only(random_direction(net, 1), "7")
+    for dx, dy in ((early, late), (late, early)):
+        computed.clear()
+        xs, ys = np.linspace(-1, 1, 7), np.linspace(-1, 1, 7)
+        plane(net, data, dx, dy, xs, ys, chunk=len(data), fast=True)
+        assert computed["Conv2d"] <= 2 * (7 + 1 + 1)  # each value, the centre, and one that two tiles share
+        assert computed["Linear"] >= 48
+
+
+def test_the_first_linear_layer_costs_two_products_for_a_whole_line(computed):
+    net = mlp()
+    line(net, images(), random_direction(net, 0), np.linspace(-1, 1, 20), chunk=24, fast=True)
+    assert computed["Linear"] == 2 + 21  # the second layer at every point, and at the centre
+    computed.clear()
+    folded = deep_mlp()
+    line(folded, images(), random_direction(folded, 0), np.linspace(-1, 1, 20), chunk=24, fast=True)
+    assert computed["Linear"] == 2 + 2 * 21
+
+
+class Signs(nn.Linear):
+    """A layer that computes with the signs of its weights, by recorded operations or by plain NumPy."""
+
+    recorded = True
+
+    def forward(self, x):
+        bent = self.weight * self.weight * self.weight if self.recorded else Tensor(np.sign(self.weight.data))
+        return ops.linear(x, bent, self.bias)
+
+
+@given(seeds, st.booleans())
+def test_what_a_network_makes_of_its_weights_follows_them(seed, recorded):
+    net = nn.Sequential(nn.Flatten(), nn.Linear(72, 5, rng=seed), nn.ReLU(), Signs(5, 3, rng=seed + 1))
+    net[3].recorded = recorded
+    net, data = in_float64(net), images(seed)
+    for part in ("13", "3"):
+        step = only(random_direction(net, seed), *part)
+        plain, fast = (line(net, data, step, [-1, 0, 2], fast=f).loss for f in (False, True))
+        np.testing.assert_allclose(fast, plain, rtol=1e-10)
+
+
+def test_new_images_are_seen_and_old_ones_forgotten():
+    net = in_float64(convnet())
+    direction = only(random_direction(net, 0), "7")
+    slice_ = Slice(net, [direction], fast=True, input_shape=(6, 6, 2))
+    point = np.array([[0.4]])
+    for seed in (0, 1, 0):
+        x, labels = first_batch(images(seed))
+        alone = Slice(net, [direction]).measure(point, x, labels)
+        slice_.losses(point[0], x, labels)
+        np.testing.assert_allclose(slice_.measure(point, x, labels), alone, rtol=1e-9, atol=1e-12)
 
 
 @given(seeds, st.booleans())

@@ -8,7 +8,7 @@ from landscape_nets import convnet, images, in_float64, linear, mlp
 from strategies import seeds
 
 import minidl
-from algorithms.landscape import Surface, interpolate, line, plane, random_direction
+from algorithms.landscape import Surface, hessian_extremes, interpolate, line, plane, random_direction, slice_curvature
 from minidl import nn
 from minidl.training import evaluate
 
@@ -78,6 +78,23 @@ def test_a_quadratic_network_has_its_surface_in_closed_form(seed):
         for j, x in enumerate(xs):
             w = (net.weight.data + x * directions[0]["weight"] + y * directions[1]["weight"])[0]
             np.testing.assert_allclose(found[i, j], np.logaddexp(0, -0.5 * w @ net.hessian @ w), rtol=1e-12, atol=1e-15)
+
+
+@given(seeds)
+def test_a_quadratic_network_has_its_curvature_in_closed_form(seed):
+    """Loss ℓ(f) with f = wᵀ H w / 2: its Hessian is ℓ'' (H w)(H w)ᵀ + ℓ' H, with ℓ(f) = log(1 + exp(-f))."""
+    rng = np.random.default_rng(seed)
+    net = Quadratic(4, rng)
+    dx, dy = (random_direction(net, rng) for _ in range(2))
+    w, f = net.weight.data[0], float(net.f().item())
+    falls, rises = 1 / (1 + np.exp(f)), 1 / (1 + np.exp(-f))
+    slope = net.hessian @ w
+    exact = falls * rises * np.outer(slope, slope) - falls * net.hessian
+    both = np.stack([d["weight"][0] for d in (dx, dy)])
+    scale = abs(exact).max()
+    np.testing.assert_allclose(slice_curvature(net, zeros(), dx, dy), both @ exact @ both.T, atol=1e-11 * scale * 16)
+    values, ends = np.linalg.eigvalsh(exact), hessian_extremes(net, zeros(), tolerance=1e-10)
+    np.testing.assert_allclose([ends.smallest, ends.largest], values[[0, -1]], atol=1e-8 * scale)
 
 
 @given(seeds)

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from landscape_nets import convnet, mlp
 from strategies import seeds
 
-from algorithms.landscape import project, random_walk_explained, trajectory
+from algorithms.landscape import project, random_walk_explained, trajectories, trajectory
 from algorithms.landscape.directions import dot
 
 
@@ -88,3 +88,29 @@ def test_mistakes_are_named():
         trajectory([nets[0], convnet().state_dict(), nets[2]])
     with pytest.raises(ValueError, match="are all the same or not finite"):
         trajectory([nets[0]] * 4)
+
+
+@given(seeds, st.integers(2, 5), st.integers(1, 5))
+def test_several_runs_share_a_plane_that_keeps_their_distances(seed, first, second):
+    rng = np.random.default_rng(seed)
+    points = rng.standard_normal((first + second, 2))
+    everything, _ = states(points, rng)
+    one, two = trajectories([everything[:first], everything[first:]])
+    assert len(one.path) == first and len(two.path) == second and one.dx is two.dx
+    np.testing.assert_array_equal(one.path[-1], 0)  # the plane goes through the first run's final network
+    path = np.concatenate([one.path, two.path])
+    apart = np.linalg.norm(points[:, None] - points, axis=2)
+    np.testing.assert_allclose(np.linalg.norm(path[:, None] - path, axis=2), apart, atol=1e-6)
+    coordinates, distances = project(everything[first:], everything[first - 1], two.dx, two.dy)
+    np.testing.assert_allclose(coordinates, two.path, atol=1e-6)
+    np.testing.assert_allclose(distances, two.off_plane, atol=1e-6)
+
+
+def test_the_baseline_of_several_runs_is_of_walks_from_one_start():
+    rng = np.random.default_rng(0)
+    start, lengths = rng.standard_normal(20_000), (12, 20)
+    walks = [start + np.cumsum(np.vstack([np.zeros(20_000), rng.standard_normal((n - 1, 20_000))]), 0) for n in lengths]
+    found = trajectories([[{"weight": step.reshape(100, 200)} for step in walk] for walk in walks])[0]
+    np.testing.assert_allclose(found.explained, found.baseline, atol=0.01)
+    np.testing.assert_array_equal(random_walk_explained(*lengths), found.baseline)
+    assert found.baseline[0] < random_walk_explained(32)[0]  # two ways to go leave more for the second component

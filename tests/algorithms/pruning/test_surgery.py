@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from prunable import doubled, gates_of
 from test_plan import gated, outputs, pruned
@@ -105,15 +105,17 @@ def test_training_goes_on_as_that_of_the_masked_network(net, optimizer, seed, be
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @given(pruned(acts=("relu", "leaky", "none")), st.integers(1, 5))
 def test_random_networks_train_on_as_their_masked_twins(optimizer, drawn, steps):
-    """In float64, as above; drawn networks have biases before batch norms, on which Adam's steps are noise."""
+    """In float64, as above.
+
+    A batch norm may undo what a bias or weight before it does, at once or through other layers.  Its gradient is then
+    zero but for rounding, of which Adam would make whole steps; an eps far above that rounding keeps them small.
+    """
     model, shape, rng, chosen = drawn
     doubled(model)
-    if optimizer == "adam":
-        assume(all(part.conv.bias is None for part in model.parts.values() if getattr(part, "norm", None) is not None))
     small, big = chosen.apply(model), masked(model, chosen)
-    moves = OPTIMIZERS[optimizer](model.named_parameters())
-    its = chosen.apply_optimizer(moves, small)
-    masked_moves, held = OPTIMIZERS[optimizer](big.named_parameters()), masks(big, chosen)
+    rule = {**OPTIMIZERS, "adam": lambda p: Adam(p, 0.003, eps=1e-3, weight_decay=1e-3)}[optimizer]
+    its = chosen.apply_optimizer(rule(model.named_parameters()), small)
+    masked_moves, held = rule(big.named_parameters()), masks(big, chosen)
     seed, classes = int(rng.integers(2**32)), 2 * len(model.heads)
     train(small, its, steps, seed, None, shape, classes)
     train(big, masked_moves, steps, seed, held, shape, classes)

@@ -1,5 +1,7 @@
 """The comparison of the rules on a tiny problem: same start, same order, and records that add up."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -33,7 +35,7 @@ def test_curves_collect_them(records):
         assert all(getattr(curve, name).shape == (3,) for name in vars(curve))
         assert curve.loss[-1] < curve.loss[0]
         assert ((curve.changed >= 0) & (curve.changed <= 1)).all()
-    assert not found["r"].changed.any()
+    assert not found["r"].changed.any() and not found["r"].flips.any()
     assert found["sr"].changed[-1] > found["r"].changed[-1]
 
 
@@ -41,6 +43,22 @@ def test_the_same_seed_gives_the_same_records():
     images = minidl.data.load("fashion-mnist-mini").subset(128)
     runs = [[(r.record.loss, r.changed) for r in compare_rules(build, images, images, 1, seed=3)] for _ in range(2)]
     assert runs[0] == runs[1]
+
+
+def test_stopped_anywhere_it_goes_on_to_the_same_records(tmp_path):
+    images = minidl.data.load("fashion-mnist-mini").subset(64)
+
+    def compare(run):
+        return compare_rules(build, images, images, 3, rules=("bc", "sr"), batch_size=16, run=run, progress=False)
+
+    def numbers(records):
+        return [(r.rule, r.record.epoch, r.record.loss, r.record.validation_loss, r.changed, r.flips) for r in records]
+
+    whole = numbers(compare(None))
+    for stop in range(7):
+        seen = numbers(itertools.islice(compare(tmp_path / "run"), stop))
+        assert seen == whole[:stop]
+    assert numbers(compare(tmp_path / "run")) == whole  # read, nothing trained
 
 
 def test_a_big_batch_may_take_more_passes():

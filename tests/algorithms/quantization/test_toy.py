@@ -42,6 +42,20 @@ def test_sr_stays_as_wide_as_its_limit_law(shares):
     assert spread(shares.sr[2], shares.grid) > 2.5 * spread(shares.bc[2], shares.grid)
 
 
+@pytest.mark.parametrize(
+    ("rate", "deepest", "deviation", "mean_loss"),
+    [(1.0, 0.455, 3.57, 5.14), (0.1, 0.933, 0.84, 0.569), (None, 0.949, 0.77, 0.527)],
+)
+def test_the_exact_laws_are_those_of_the_table(rate, deepest, deviation, mean_loss):
+    """Its walks have 150,000 steps, at rate 0.1 as good as 3,750 independent ones: hence the tolerances."""
+    grid = make_grid()
+    matrix = None if rate is None else transition_matrix(slope(grid), SIGMA, rate, SPACING)
+    law = limit_law(slope(grid), SIGMA) if matrix is None else stationary_law(matrix)
+    assert law[grid >= 3.5].sum() == pytest.approx(deepest, abs=6 * np.sqrt(0.06 / 3750))
+    assert spread(law, grid) == pytest.approx(deviation, abs=0.06)
+    assert law @ loss(grid) == pytest.approx(mean_loss, abs=0.06)
+
+
 def test_a_long_walk_has_the_stationary_law_of_the_exact_chain(shares):
     """At rate 0.1 the chain forgets in about 40 steps, so 300,000 are as good as 7,500 independent draws."""
     exact = stationary_law(transition_matrix(slope(shares.grid), SIGMA, 0.1, SPACING))

@@ -1,0 +1,41 @@
+"""A convolution whose weight does not change: prepared once for each kernel that runs it, bound to its arrays ahead.
+
+What remains at the time of a call is the loop alone, with a residual and a ReLU done in registers. 32-bit floats only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .conv import choose
+from .engines import FORWARD
+from .finish import finish
+
+Array = NDArray[Any]
+Pair = tuple[int, int]
+
+
+class PreparedConv:
+    """A convolution with weight (O, KH, KW, C/groups) and bias (O,) or None, which must not change any more."""
+
+    def __init__(self, weight: Array, bias: Array | None, stride: Pair, padding: Pair, groups: int) -> None:
+        self.weight = np.require(weight, np.float32, ["C", "A", "W"])
+        self.bias = np.zeros(len(weight), np.float32) if bias is None else np.require(bias, np.float32, ["C", "A", "W"])
+        self.how = stride, padding, groups
+        self.prepared: dict[Callable[..., Array], Array] = {}
+
+    def bind(self, x: Array, y: Array, residual: Array | None = None, relu: bool = False) -> list[Callable[[], object]]:
+        """Return the calls that set y to the convolution of x, plus the residual, cut at 0 for a ReLU.
+
+        All arrays are contiguous; what they hold is read when the calls are made.
+        """
+        stride, padding, groups = self.how
+        prepare, bind = FORWARD[choose(x.shape, self.weight.shape, stride, padding, groups, prepared=True)]
+        if prepare not in self.prepared:
+            self.prepared[prepare] = prepare(self.weight, groups)
+        kernel = (self.weight.shape[1], self.weight.shape[2])
+        return bind(x, self.prepared[prepare], self.bias, kernel, stride, padding, groups, y, finish(residual, relu))

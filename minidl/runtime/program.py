@@ -1,0 +1,140 @@
+"""What a plan does, for any batch: which values lie where in one block of memory, and the calls that compute them.
+
+Chunks of a stage are independent, so several run at the same time, each on one thread and with memory of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from minidl.graph import Graph, Node
+from minidl.graph.run import compute
+from minidl.kernels.backend import use
+from minidl.kernels.parallel import parallel_for
+from minidl.runtime.arena import ALIGNMENT, Life, layout
+from minidl.runtime.rules import Call, binder
+from minidl.runtime.stages import Stage, cut
+from minidl.types import Array
+
+
+@dataclass(frozen=True)
+class Calls:
+    """A program for one batch size: fill `x`, make `calls`, read `y`; `steps` are the same, one after the other."""
+
+    x: Array
+    y: Array
+    calls: list[Call]
+    steps: list[tuple[Node, list[Call]]]
+
+
+class Program:
+    """A graph cut into stages, with everything prepared that does not depend on the batch size."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        samples, owners = _one_sample(graph)
+        self.dtypes = {i: y.dtype for i, y in samples.items()}
+        self.sizes = {i: y.nbytes for i, y in samples.items()}
+        self.stages = cut(graph, owners, self.sizes)
+        self.between = [stage.input for stage in self.stages] + [graph.output.index]
+        computed = [node for node in graph if owners.get(node.index) == node.index and node.op != "input"]
+        self.binders = {node.index: binder(node, graph.inputs(node)) for node in computed}
+
+    def places(self, batch: int, threads: int) -> tuple[list[int], int]:
+        """Offsets of the values between stages, then of the stages' insides; and the size of the memory.
+
+        Between stages the whole batch lies, inside a stage a chunk for each that runs at the same time.
+        """
+        lives = [Life(batch * self.sizes[i], s - 1, s) for s, i in enumerate(self.between)]
+        for s, stage in enumerate(self.stages):
+            lives.append(Life(_slots(stage, batch, threads) * min(stage.chunk, batch) * stage.nbytes, s, s))
+        return layout(lives)
+
+    def bind(self, batch: int, threads: int, memory: Array) -> Calls:
+        """The calls for a batch of this size, in a memory of the size that `places` gives and `ALIGNMENT` more."""
+        memory = memory[-memory.ctypes.data % ALIGNMENT :]
+        offsets, _ = self.places(batch, threads)
+        whole = [self._array(memory, i, batch, offset) for i, offset in zip(self.between, offsets, strict=False)]
+        bound = Calls(whole[0], whole[-1], [], [])
+        for s, stage in enumerate(self.stages):
+            slots = _slots(stage, batch, threads)
+            slot_size = min(stage.chunk, batch) * stage.nbytes
+            calls: list[list[Call]] = [[] for _ in range(slots)]
+            for piece, first in enumerate(range(0, batch, stage.chunk)):
+                slot, chunk = piece % slots, slice(first, first + stage.chunk)
+                inside = memory[offsets[len(self.between) + s] + slot * slot_size :]
+                steps = self._bind_stage(stage, whole[s][chunk], whole[s + 1][chunk], inside)
+                calls[slot] += [call for _, made in steps for call in made]
+                bound.steps.extend(steps)
+            bound.calls.extend(calls[0] if slots == 1 else [partial(parallel_for, _make, slots, 1, calls)])
+        return bound
+
+    def _bind_stage(self, stage: Stage, x: Array, y: Array, inside: Array) -> list[tuple[Node, list[Call]]]:
+        """The calls that compute y from x, with all values between them in the memory `inside`."""
+        arrays = {stage.input: x}
+        steps: list[tuple[Node, list[Call]]] = []
+        for node in stage.nodes:
+            if node.value is not None:
+                continue
+            inputs = [arrays[i] if i in arrays else _constant(self.graph[i]) for i in node.inputs]
+            if node.index not in self.binders:
+                value = compute(node, inputs)  # a view
+                if node.index == stage.output:
+                    steps.append((node, [partial(np.copyto, y, value)]))
+            else:
+                last = node.index == stage.output
+                value = y if last else self._array(inside, node.index, len(x), len(x) * stage.offsets[node.index])
+                steps.append((node, self.binders[node.index](inputs, value)))
+            arrays[node.index] = value
+        return steps
+
+    def _array(self, memory: Array, index: int, batch: int, offset: int) -> Array:
+        """A node's value for a batch, (batch, *shape), at an offset in the memory."""
+        flat = memory[offset : offset + batch * self.sizes[index]].view(self.dtypes[index])
+        return flat.reshape(batch, *self.graph[index].shape)
+
+
+def _slots(stage: Stage, batch: int, threads: int) -> int:
+    """How many chunks run at the same time, each on one thread; where they are few, threads share the work in each."""
+    pieces = -(-batch // stage.chunk)
+    return threads if pieces >= 4 * threads or (pieces > 0 and pieces % threads == 0) else 1
+
+
+def _make(start: int, stop: int, calls: Sequence[Sequence[Call]]) -> None:
+    """Make the calls of slots [start, stop)."""
+    for slot in calls[start:stop]:
+        for call in slot:
+            call()
+
+
+def _one_sample(graph: Graph) -> tuple[dict[int, Array], dict[int, int]]:
+    """Run one sample: the values that depend on the input, and for each the node in whose memory it lies."""
+    arrays: dict[int, Array] = {}
+    owners: dict[int, int] = {}
+    with use(backend="numpy"), np.errstate(all="ignore"):
+        for node in graph:
+            if node.value is not None:
+                continue
+            if node.op == "input":
+                arrays[node.index], owners[node.index] = np.zeros((1, *node.shape), _dtype(graph)), node.index
+                continue
+            inputs = [arrays[i] if i in arrays else _constant(graph[i]) for i in node.inputs]
+            y = compute(node, inputs)
+            first = node.inputs[0]
+            view = first in owners and np.may_share_memory(y, arrays[first])
+            arrays[node.index], owners[node.index] = y, owners[first] if view else node.index
+    return arrays, owners
+
+
+def _dtype(graph: Graph) -> np.dtype:
+    """The type of the network's numbers: that of its first parameter."""
+    return next((node.value.dtype for node in graph if node.value is not None), np.dtype(np.float32))
+
+
+def _constant(node: Node) -> Array:
+    assert node.value is not None
+    return node.value

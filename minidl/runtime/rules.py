@@ -1,0 +1,106 @@
+"""How a plan runs one node: the kernel calls that write its value to a given place, bound to their arrays ahead.
+
+A rule for each operation worth one; every other operation computes as it always does, and its result is copied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from minidl.graph import Node
+from minidl.graph.run import compute
+from minidl.kernels import norm
+from minidl.kernels.backend import compiled
+from minidl.types import Array
+
+Call = Callable[[], object]
+Bind = Callable[[list[Array], Array], list[Call]]  # (inputs, output) -> the calls that fill the output, in order
+
+
+def binder(node: Node, sources: tuple[Node, ...]) -> Bind:
+    """Return how `node` is bound to arrays; what its sources hold is prepared here, once for all batch sizes."""
+    rule = RULES.get(node.op)
+    return (rule and rule(node, sources)) or partial(_computed, node)
+
+
+def _computed(node: Node, inputs: list[Array], y: Array) -> list[Call]:
+    return [lambda: np.copyto(y, compute(node, inputs), casting="no")]
+
+
+def _conv(node: Node, sources: tuple[Node, ...]) -> Bind | None:
+    function: Any = node.function
+    fused = node.op == "ConvAddReLU"
+    constants = [source.value for source in sources[1:] if source.value is not None]
+    added = fused and function.add
+    if len(constants) != len(sources) - 1 - added or not (compiled() and constants[0].dtype == np.float32):
+        return None  # a weight that is computed from the input, or a type that no kernel is compiled for
+    from minidl.kernels.prepared import PreparedConv
+
+    conv = PreparedConv(constants[0], constants[1] if len(constants) > 1 else None, *function.how)
+
+    def bind(inputs: list[Array], y: Array) -> list[Call]:
+        x, *rest = inputs
+        calls: list[Call] = []
+        x, residual = _contiguous(x, calls), _contiguous(rest[-1], calls) if added else None
+        return calls + conv.bind(x, y, residual, fused and function.relu)
+
+    return bind
+
+
+def _contiguous(x: Array, calls: list[Call]) -> Array:
+    """Return x, or an array that an added call copies x to."""
+    if x.flags.carray:
+        return x
+    copy = np.empty(x.shape, x.dtype)
+    calls.append(partial(np.copyto, copy, x))
+    return copy
+
+
+def _norm(node: Node, sources: tuple[Node, ...]) -> Bind:
+    function: Any = node.function
+    relu = node.op == "NormAddReLU" and function.relu
+
+    def bind(inputs: list[Array], y: Array) -> list[Call]:
+        x, weight, bias, mean, var, *residual = inputs
+        added = residual[0] if residual else None
+        return [partial(norm.batch_norm_inference, x, weight, bias, mean, var, function.eps, added, relu, y)]
+
+    return bind
+
+
+def _linear(node: Node, sources: tuple[Node, ...]) -> Bind:
+    def bind(inputs: list[Array], y: Array) -> list[Call]:
+        x, weight, *bias = inputs
+        return [partial(np.matmul, x, weight.T, out=y), *[partial(np.add, y, b, out=y) for b in bias]]
+
+    return bind
+
+
+def _pad(node: Node, sources: tuple[Node, ...]) -> Bind:
+    function: Any = node.function
+
+    def bind(inputs: list[Array], y: Array) -> list[Call]:
+        inside = tuple(slice(before, n - after) for (before, after), n in zip(function.widths, y.shape, strict=True))
+        return [partial(y.fill, 0), partial(np.copyto, y[inside], inputs[0])]
+
+    return bind
+
+
+def _concatenate(node: Node, sources: tuple[Node, ...]) -> Bind:
+    function: Any = node.function
+    return lambda inputs, y: [partial(np.concatenate, inputs, axis=function.axis, out=y)]
+
+
+RULES: dict[str, Callable[[Node, tuple[Node, ...]], Bind | None]] = {
+    "Conv2d": _conv,
+    "ConvAddReLU": _conv,
+    "BatchNormInference": _norm,
+    "NormAddReLU": _norm,
+    "Linear": _linear,
+    "Pad": _pad,
+    "Concatenate": _concatenate,
+}

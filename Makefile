@@ -42,8 +42,9 @@ lint: $(VENV)/installed-dev  ## style
 types: $(VENV)/installed-dev  ## mypy, strict on minidl
 	$(BIN)/mypy
 
-bench: $(VENV)/installed-bench  ## time training and inference beside PyTorch, interleaved
-	$(BIN)/python tests/bench/run.py --out docs/results/bench.json
+bench: $(VENV)/installed-bench  ## time everything beside PyTorch and ONNX Runtime, write docs/performance.md; BENCH=--quick
+	$(BIN)/python tests/bench/run.py --out docs/results/bench.json $(BENCH)
+	$(BIN)/python tests/bench/page.py docs/results/bench.json
 	$(BIN)/python tests/bench/readme.py docs/results/bench.json
 
 clean:           ## remove what the targets above made, not your runs

@@ -87,9 +87,13 @@ class BinaryConnect(Rule):
             real -= former
             real *= step_scale(real.shape)
             real += former
+        beyond = 0
         if self.ends is not None:
-            np.clip(real, *self.ends, out=real)
+            lowest, highest = self.ends
+            beyond = int(((real < lowest) | (real > highest)).sum())
+            np.clip(real, lowest, highest, out=real)
         self.keep(name, real)
+        self.saturated[name] += beyond
 
     def keep(self, name: str, real: Array) -> None:
         """Set the weight to Q(w_r), the same draws for the same step, and keep w_r."""

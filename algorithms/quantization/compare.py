@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -16,10 +17,12 @@ from algorithms.quantization.formats import Binary, FixedPoint
 from algorithms.quantization.grid import Format
 from algorithms.quantization.rules import Rounding, Rule, StochasticRounding, is_conv_weight
 from algorithms.quantization.statistics import WeightChange
+from algorithms.quantization.watched import Watched
+from minidl.checkpoint import StrPath
 from minidl.data import Dataset
 from minidl.nn import Module
 from minidl.optim import Adam, MultiStep, Optimizer
-from minidl.training import Epoch, train
+from minidl.training import Epoch, history, train
 from minidl.types import Array
 
 RULES = ("float", "bc", "sr-big", "sr", "r")  # the paper's five, best first
@@ -29,22 +32,30 @@ DROPS = (82 / 160, 122 / 160)  # shares of the training after which the paper's 
 
 @dataclass(frozen=True)
 class RuleEpoch:
-    """One epoch under one rule; `changed` is the share of conv weights whose code differs from the start."""
+    """One epoch under one rule.
+
+    Attributes
+    ----------
+    changed : share of conv weights whose code differs from the start, after the epoch
+    flips : share of them that change their code in a step, mean over the epoch's steps
+    """
 
     rule: str
     record: Epoch
     changed: float
+    flips: float
 
 
 @dataclass(frozen=True)
 class Curve:
-    """What one rule did, an entry for each epoch: all arrays are (T,), accuracies and `changed` are fractions."""
+    """What one rule did, an entry for each epoch: all arrays are (T,); losses in nats, the others fractions."""
 
     loss: Array
     accuracy: Array
     validation_loss: Array
     validation_accuracy: Array
     changed: Array
+    flips: Array
     seconds: Array
 
 
@@ -63,6 +74,7 @@ def compare_rules(
     big_batch: int = 1024,
     big_epochs: int | None = None,
     augment: bool = False,
+    run: StrPath | None = None,
     progress: bool | None = None,
 ) -> Iterator[RuleEpoch]:
     """Train the same network with every rule, yielding a record after each epoch of each; stop whenever you like.
@@ -79,6 +91,7 @@ def compare_rules(
     seed : order of the images, augmentation and the draws of stochastic rounding
     rules : of "float", "bc", "sr", "sr-big" (SR with `big_batch`), "r", "bop"
     drops : shares of the epochs after which the rate falls
+    run : a folder for a run of each rule; called again, finished epochs are read from it and yielded, not repeated
 
     Raises
     ------
@@ -107,20 +120,36 @@ def compare_rules(
         optimizer = make_rule(rule, Adam(model.named_parameters(), lr), quantizer or Binary(), seed)
         watched = {name: p for name, p in model.named_parameters() if is_conv_weight(name, p)}
         recorder = WeightChange(watched, quantizer or Binary())
+        folder = None if run is None else Path(run) / rule
+        told = 0
         for record in train(
             model,
             dataset,
             epochs=passes,
-            optimizer=optimizer,
+            optimizer=Watched(optimizer, recorder),
             schedule=MultiStep(lr, tuple(passes * drop for drop in drops)),
             batch_size=big_batch if big else batch_size,
             validation=validation,
             seed=seed,
             augment=augment,
+            run=folder,
             progress=progress,
-            on_step=recorder,
         ):
-            yield RuleEpoch(rule, record, float(recorder.share[-1]))
+            yield from _rule_epochs(rule, [record] if folder is None else history(folder)[told:], recorder)
+            told = record.epoch
+        if folder is not None:  # it was finished before
+            yield from _rule_epochs(rule, history(folder)[told:], recorder)
+
+
+def _rule_epochs(rule: str, records: Sequence[Epoch], recorder: WeightChange) -> Iterator[RuleEpoch]:
+    """Add to records, the last of which is the newest, what the recorder saw in their epochs."""
+    if not records:
+        return
+    share = recorder.share.reshape(records[-1].epoch, -1)  # (epochs, steps)
+    flips = recorder.flips.sum(axis=1).reshape(share.shape) / recorder.sizes.sum()
+    for record in records:
+        epoch = record.epoch - 1
+        yield RuleEpoch(rule, record, float(share[epoch, -1]), float(flips[epoch].mean()))
 
 
 def make_rule(rule: str, optimizer: Optimizer, quantizer: Format, seed: int = 0) -> Optimizer | Rule:
@@ -161,4 +190,5 @@ def curves(records: Iterable[RuleEpoch]) -> dict[str, Curve]:
 def _curve(epochs: list[RuleEpoch]) -> Curve:
     names = ("loss", "accuracy", "validation_loss", "validation_accuracy", "seconds")
     columns = {name: np.array([getattr(epoch.record, name) for epoch in epochs], float) for name in names}
-    return Curve(changed=np.array([epoch.changed for epoch in epochs]), **columns)
+    seen = {name: np.array([getattr(epoch, name) for epoch in epochs]) for name in ("changed", "flips")}
+    return Curve(**columns, **seen)

@@ -16,13 +16,13 @@ the optimizer, which updates its momentum; the momentum rounded, likewise; the w
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 
 from algorithms.quantization.grid import Encoded, Format
 from algorithms.quantization.storage import CodeStore
-from minidl.kernels.random import stream_key
+from minidl.kernels.random import philox_key, stream_key
 from minidl.kernels.rounding import BITS
 from minidl.nn import Parameter, check_state
 from minidl.optim import Optimizer
@@ -30,6 +30,9 @@ from minidl.training import TrainingError
 from minidl.types import Array
 
 Which: TypeAlias = Callable[[str, Parameter], bool]
+Generator: TypeAlias = Literal["hash", "philox"]
+
+KEYS: dict[str, Callable[[int, int | str, int], Array]] = {"hash": stream_key, "philox": philox_key}
 
 
 def is_conv_weight(name: str, parameter: Parameter) -> bool:
@@ -182,6 +185,7 @@ class StochasticRounding(Rounding):
     seed : with the weight's name, the step and the element it decides a draw, and nothing else does: any number of
         threads and any resumed run draw the same bits
     bits : random bits a weight, 1 to 16; steps of less than 2**-(bits + 1) of the spacing are lost
+    generator : where they come from: a fast hash, or Philox, of which every draw can be checked against others' Philox
 
     Examples
     --------
@@ -189,7 +193,7 @@ class StochasticRounding(Rounding):
     >>> from minidl import nn, optim
     >>> conv = nn.Conv2d(1, 2, 3, rng=0)
     >>> StochasticRounding(optim.Adam(conv.named_parameters(), lr=0.01), Binary(), seed=1)  # doctest: +ELLIPSIS
-    StochasticRounding(Adam(lr=0.01, ...), Binary(...), seed=1, bits=16)
+    StochasticRounding(Adam(lr=0.01, ...), Binary(...), seed=1, bits=16, generator='hash')
     """
 
     def __init__(
@@ -199,17 +203,21 @@ class StochasticRounding(Rounding):
         seed: int = 0,
         which: Which = is_conv_weight,
         bits: int = BITS,
+        generator: Generator = "hash",
     ) -> None:
-        self.seed, self.bits = seed, bits
+        if generator not in KEYS:
+            raise ValueError(f"found generator={generator!r}, expected {' or '.join(map(repr, KEYS))}")
+        self.seed, self.bits, self.generator = seed, bits, generator
         super().__init__(optimizer, quantizer, which)
 
     def encode(self, name: str, weight: Array) -> Encoded:
-        return self.formats[name].encode_stochastic(weight, draw_key(self.seed, name, self.steps), self.bits)
+        key = draw_key(self.seed, name, self.steps, self.generator)
+        return self.formats[name].encode_stochastic(weight, key, self.bits)
 
     def __repr__(self) -> str:
-        return f"{super().__repr__()[:-1]}, seed={self.seed}, bits={self.bits})"
+        return f"{super().__repr__()[:-1]}, seed={self.seed}, bits={self.bits}, generator={self.generator!r})"
 
 
-def draw_key(seed: int, name: str, step: int) -> Array:
+def draw_key(seed: int, name: str, step: int, generator: Generator = "hash") -> Array:
     """Return the key of the random numbers that round one weight in one step."""
-    return stream_key(seed, f"rounding/{name}", step)
+    return KEYS[generator](seed, f"rounding/{name}", step)

@@ -146,3 +146,5 @@ print(f"integers only: {right:.0%} right, all weights are {net.weights[0].dtype}
 # 1. Give the walks a grid twice as fine (`spacing=0.25`).  Does the dice's share of time away from 4.75 fall by half?
 # 2. Train with ``rules=("sr", "sr-big")``: why do dice like big batches more than BinaryConnect does?
 # 3. Give the integers ``rate_shift=13``, then 14.  What is refused, and why?
+# 4. Over several seeds and two networks: ``minidl reproduce quantized --scale mini``.  Which claims of the paper does
+#    it confirm, and which not?

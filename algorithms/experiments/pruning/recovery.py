@@ -81,7 +81,11 @@ def _pruned(bench: Bench, whole: Module, chosen: Plan, order: str) -> Pruned:
 
 
 def from_scratch(bench: Bench, chosen: Plan) -> dict[str, Recovered]:
-    """Train the pruned widths from drawn weights, with the epochs and with the arithmetic of the whole network."""
+    """Train the pruned widths from drawn weights, with the epochs and with the arithmetic of the whole network.
+
+    The weights are drawn for the whole network and then cut; their scale is then that of wider layers, which batch norm
+    makes immaterial.
+    """
     epochs = bench.settings.epochs
     lengths = {"scratch-E": epochs, "scratch-B": round(epochs * chosen.before.macs / chosen.after.macs)}
     return {

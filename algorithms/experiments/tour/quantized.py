@@ -45,6 +45,7 @@ def quantized(shop: Workshop) -> Quantized:
     for r in compare_rules(
         build, shop.images, shop.test, s.rule_epochs, shop.seed, progress=False,
         batch_size=s.batch, big_batch=s.big_batch, big_epochs=s.big_factor * s.rule_epochs,
+        run=shop.folder / "rules",
     ):  # fmt: skip
         records.append(r)
         shop.advance(f"{r.rule}: epoch {r.record.epoch}, accuracy {r.record.validation_accuracy:.1%}")

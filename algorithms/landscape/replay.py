@@ -9,7 +9,6 @@ kept, and the network is compiled anew at every point.  This leaves out the movi
 from __future__ import annotations
 
 import copy
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -20,7 +19,6 @@ from minidl.graph import SOURCES, Graph, Node
 from minidl.types import Array
 
 BATCH = 64  # images that a compiled network takes at a time, so that what it computes stays near the processor
-ALONE = threading.Lock()  # compiling chooses the NumPy kernels for a moment, for all threads of the process
 
 
 @dataclass
@@ -106,9 +104,8 @@ class Replay:
 
     def _compiled(self) -> Array:
         _, x = self.values[self.graph.input.index]
-        with ALONE:
-            plan = runtime.compile(self.graph)  # takes some milliseconds, of the weights as they are now
-            return np.concatenate([plan(x[i : i + BATCH]) for i in range(0, len(x), BATCH)])
+        plan = runtime.compile(self.graph)  # takes some milliseconds, of the weights as they are now
+        return np.concatenate([plan(x[i : i + BATCH]) for i in range(0, len(x), BATCH)])
 
     def _wanted(self, point: Array) -> list[int]:
         """Nodes that must be computed, in order."""

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-import minidl
 from algorithms.pruning.channels import Channels, find_channels
 from algorithms.pruning.plan import Plan, finish, rank
 from minidl.graph import Graph, Node, cost, trace
+from minidl.kernels.backend import here
 from minidl.nn import Module
 from minidl.types import Array, Shape
 
@@ -57,7 +57,7 @@ def lossless(model: Module, input_shape: Shape) -> Lossless:
     """
     graph = trace(model, input_shape)
     channels, before = find_channels(graph), cost(graph)
-    with minidl.use(backend="numpy"):
+    with here("numpy"):
         constants = follow_constants(graph)
     reads = _reads(graph, channels, constants)
     gone = np.zeros(channels.count, bool)

@@ -17,7 +17,7 @@ import numpy as np
 from minidl.autograd import Function, no_grad, recording
 from minidl.graph.batch import BATCH, mixes_samples
 from minidl.graph.graph import Graph, Node
-from minidl.kernels.backend import use
+from minidl.kernels.backend import here
 from minidl.nn.module import Module
 from minidl.tensor import Tensor
 from minidl.types import Array, Shape
@@ -53,7 +53,7 @@ def trace(model: Module, input_shape: Shape) -> Graph:
     tracer = _Tracer(model)
     x = Tensor(np.zeros((BATCH, *input_shape), _dtype(model)))
     tracer.add_input(x)
-    with _evaluating(model), no_grad(), use(backend="numpy"), np.errstate(all="ignore"), recording(tracer.record):
+    with _evaluating(model), no_grad(), here("numpy"), np.errstate(all="ignore"), recording(tracer.record):
         try:
             y = model(x)
         except TraceError:

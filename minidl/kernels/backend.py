@@ -8,6 +8,9 @@ from __future__ import annotations
 import functools
 import importlib.util
 import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import TracebackType
 
@@ -23,7 +26,15 @@ class Settings:
     conv: str = "fast"
 
 
+class _Here(threading.local):
+    """What one thread has chosen for itself."""
+
+    backend: str | None = None
+    conv: str | None = None
+
+
 settings = Settings()
+_here = _Here()
 
 
 def numba_available() -> bool:
@@ -32,7 +43,7 @@ def numba_available() -> bool:
 
 
 def backend() -> str:
-    """Return ``"numba"`` or ``"numpy"``: what `use` chose, else ``MINIDL_BACKEND``, else numba where it exists.
+    """Return ``"numba"`` or ``"numpy"``: chosen by `here` or `use`, else ``MINIDL_BACKEND``, else numba if it exists.
 
     Examples
     --------
@@ -40,7 +51,12 @@ def backend() -> str:
     ...     backend()
     'numpy'
     """
-    return settings.backend or _default_backend()
+    return _here.backend or settings.backend or _default_backend()
+
+
+def conv_kind() -> str:
+    """Return ``"fast"`` or ``"exact"``: what `here` or `use` chose."""
+    return _here.conv or settings.conv
 
 
 @functools.cache
@@ -51,6 +67,24 @@ def _default_backend() -> str:
 def compiled() -> bool:
     """Whether kernels run compiled, that is, whether the backend is numba."""
     return backend() == "numba"
+
+
+@contextmanager
+def here(backend: str, conv: str | None = None) -> Iterator[None]:
+    """Do what `use` does in this thread alone, for the library's own passing choices; None leaves the convolution.
+
+    Examples
+    --------
+    >>> with here("numpy"):
+    ...     compiled()
+    False
+    """
+    former = _here.backend, _here.conv
+    _here.backend, _here.conv = backend, conv or former[1]
+    try:
+        yield
+    finally:
+        _here.backend, _here.conv = former
 
 
 class Choice:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from .backend import compiled, settings
+from .backend import compiled, conv_kind
 
 Array = NDArray[Any]
 Pair = tuple[int, int]
@@ -183,7 +183,7 @@ def choose(
 
     `prepared`: the weight does not change, so its packing and transform cost nothing; only the forward one is needed.
     """
-    estimates = costs(x_shape, weight_shape, stride, padding, groups, settings.conv, prepared)
+    estimates = costs(x_shape, weight_shape, stride, padding, groups, conv_kind(), prepared)
     return min(estimates, key=estimates.__getitem__)
 
 
@@ -263,8 +263,9 @@ def explain(
     """
     if not compiled():
         return "numpy: the definition, as the backend is numpy."
-    estimates = costs(tuple(x_shape), tuple(weight_shape), stride, padding, groups, settings.conv, prepared)
+    estimates = costs(tuple(x_shape), tuple(weight_shape), stride, padding, groups, conv_kind(), prepared)
     best = min(estimates, key=estimates.__getitem__)
-    others = [f"{cost / estimates[best]:.1f} times {name}" for name, cost in estimates.items() if name != best]
-    cheaper = f"; its estimated cost is below {' and '.join(others)}" if others else ""
-    return f"{best}: {REASONS[best]}{cheaper}."
+    lowest = estimates[best]
+    others = [f"{cost / lowest:.1f} times as much for {name}" for name, cost in estimates.items() if name != best]
+    dearer = f"; the estimated cost is {' and '.join(others)}" if others else ""
+    return f"{best}: {REASONS[best]}{dearer}."

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from minidl.graph import Graph, Node, fold_batch_norm, fuse, trace
-from minidl.kernels.backend import backend, settings, use
+from minidl.kernels.backend import backend, conv_kind, here
 from minidl.kernels.parallel import get_num_threads, set_num_threads
 from minidl.runtime.arena import ALIGNMENT
 from minidl.runtime.program import Calls, Program
@@ -39,7 +39,7 @@ class Plan:
 
     def __init__(self, graph: Graph, threads: int | None = None) -> None:
         self.graph, self.threads = graph, threads
-        self.settings = backend(), settings.conv
+        self.choices = backend(), conv_kind()
         self.program = Program(graph)
         self.memory = np.empty(0, np.uint8)
         self.bound: dict[tuple[int, int], Calls] = {}
@@ -84,7 +84,7 @@ class Plan:
                 self.memory = np.empty(size, np.uint8)
             if len(self.bound) == SIZES_KEPT:
                 del self.bound[next(iter(self.bound))]
-            with use(*self.settings):
+            with here(*self.choices):
                 bound = self.bound[key] = self.program.bind(*key, self.memory)
         np.copyto(bound.x, x)
         return bound
@@ -123,7 +123,7 @@ def compile(model_or_graph: Module | Graph, input_shape: Shape | None = None, th
         raise ValueError("compile got a network and no input_shape, expected (H, W, C) of one image")
     else:
         graph = trace(model_or_graph, input_shape)
-    return Plan(fuse(graph if settings.conv == "exact" else fold_batch_norm(graph)), threads)
+    return Plan(fuse(graph if conv_kind() == "exact" else fold_batch_norm(graph)), threads)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import numpy as np
 
 from minidl.graph import Graph, Node
 from minidl.graph.run import compute
-from minidl.kernels.backend import use
+from minidl.kernels.backend import here
 from minidl.kernels.parallel import parallel_for
 from minidl.runtime.arena import ALIGNMENT, Life, layout
 from minidl.runtime.rules import Call, binder
@@ -115,7 +115,7 @@ def _one_sample(graph: Graph) -> tuple[dict[int, Array], dict[int, int]]:
     """Run one sample: the values that depend on the input, and for each the node in whose memory it lies."""
     arrays: dict[int, Array] = {}
     owners: dict[int, int] = {}
-    with use(backend="numpy"), np.errstate(all="ignore"):
+    with here("numpy"), np.errstate(all="ignore"):
         for node in graph:
             if node.value is not None:
                 continue

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from algorithms.landscape import interval
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -35,11 +37,11 @@ def estimate(values: Sequence[float]) -> Estimate:
     >>> round(found.mean, 3), round(found.half_width, 3), found.clear
     (0.2, 0.248, False)
     """
-    from scipy.stats import t
-
-    n = len(values)
-    error = float(np.std(values, ddof=1)) / math.sqrt(n) * float(t.ppf(0.975, n - 1)) if n > 1 else math.inf
-    return Estimate(float(np.mean(values)), error, [float(value) for value in values])
+    half_width = math.inf
+    if len(values) > 1:
+        found = interval(values)
+        half_width = found.high - found.mean
+    return Estimate(float(np.mean(values)), half_width, [float(value) for value in values])
 
 
 def paired(a: Estimate, b: Estimate) -> Estimate:

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from interruption import check_that_it_goes_on
 
 from algorithms.experiments import landscape
 from algorithms.experiments.landscape.nets import deep_pair, residual_nets, vgg_nets, vgg_pairs
 from algorithms.experiments.landscape.ranks import rank_correlations
 from minidl import cli
-from minidl.commands.plain import plain
 
 FAST = landscape.SETTINGS["fast"]
 FIGURES = {
@@ -37,33 +37,9 @@ def test_the_command_writes_the_record_and_its_figures(tmp_path, capsys):
     assert record["seconds"]["training"] == sum(net["seconds"] for net in record["nets"].values())
 
 
-class Stop(Exception):
-    """The user has had enough."""
-
-
 def test_an_interrupted_call_goes_on_to_the_same_record(tmp_path):
     settings = dataclasses.replace(FAST, epochs=2)
-
-    def until(count):
-        done = []
-
-        def advance(what):
-            done.append(what)
-            if len(done) == count:
-                raise Stop
-
-        return done, advance
-
-    done, advance = until(None)
-    straight = plain(landscape.reproduce(settings, tmp_path / "straight", 3, advance))
-    assert len(done) == landscape.milestones(settings) == len(set(done))
-    for count in (1, 7, 15, 30, len(done)):
-        with pytest.raises(Stop):
-            landscape.reproduce(settings, tmp_path / "stopped", 3, until(count)[1])
-    stopped = plain(landscape.reproduce(settings, tmp_path / "stopped", 3, until(None)[1]))
-    again = plain(landscape.reproduce(settings, tmp_path / "stopped", 3, until(None)[1]))
-    assert again == stopped  # times too: nothing was trained or measured again
-    assert without_times(stopped) == without_times(straight)
+    check_that_it_goes_on(landscape, settings, tmp_path, (1, 7, 15, 30, None), without_times)
 
 
 def without_times(value):

@@ -4,13 +4,13 @@ import dataclasses
 import json
 
 import pytest
+from interruption import check_that_it_goes_on
 
 from algorithms.experiments import pruning
+from algorithms.experiments.over_seeds import estimate, paired
 from algorithms.experiments.pruning.bench import Bench
-from algorithms.experiments.pruning.over_seeds import estimate, paired
 from algorithms.experiments.pruning.verdicts import CLAIMS, verdicts
 from minidl import cli
-from minidl.commands.plain import plain
 
 FAST = pruning.SETTINGS["fast"]
 
@@ -29,33 +29,9 @@ def test_the_command_writes_the_record_and_its_figures(tmp_path, capsys):
     assert len(figures) == 20 and "resnet8-recovery.png" in figures
 
 
-class Stop(Exception):
-    """The user has had enough."""
-
-
 def test_an_interrupted_call_goes_on_to_the_same_record(tmp_path):
     settings = dataclasses.replace(FAST, nets=FAST.nets[:1], seeds=(0,))
-
-    def until(count):
-        done = []
-
-        def advance(what):
-            done.append(what)
-            if len(done) == count:
-                raise Stop
-
-        return done, advance
-
-    done, advance = until(None)
-    straight = plain(pruning.reproduce(settings, tmp_path / "straight", 3, advance))
-    assert len(done) == pruning.milestones(settings) == len(set(done))
-    for count in (1, 9, 14):
-        with pytest.raises(Stop):
-            pruning.reproduce(settings, tmp_path / "stopped", 3, until(count)[1])
-    stopped = plain(pruning.reproduce(settings, tmp_path / "stopped", 3, until(None)[1]))
-    again = plain(pruning.reproduce(settings, tmp_path / "stopped", 3, until(None)[1]))
-    assert again == stopped  # times too: nothing was measured again
-    assert without_times(stopped) == without_times(straight)
+    check_that_it_goes_on(pruning, settings, tmp_path, (1, 9, 14), without_times)
 
 
 def test_a_measurement_is_kept_until_what_decides_it_changes(tmp_path):

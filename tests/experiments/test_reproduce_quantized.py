@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from interruption import Stop, until
 
 import algorithms.experiments.quantized as chapter
 from algorithms.experiments.quantized.claims import decide
@@ -53,19 +54,9 @@ def test_the_record_has_every_rule_and_seed_and_its_figures_exist(record, folder
 
 
 def test_what_is_finished_is_read_and_an_interrupted_call_goes_on_to_the_same_record(record, folders, tmp_path):
-    def stop_at(count):
-        told = []
-
-        def advance(what):
-            told.append(what)
-            if len(told) == count:
-                raise KeyboardInterrupt
-
-        return advance
-
     for count in (3, 9):
-        with pytest.raises(KeyboardInterrupt):
-            chapter.reproduce(FAST, tmp_path, 0, stop_at(count))
+        with pytest.raises(Stop):
+            chapter.reproduce(FAST, tmp_path, 0, until(count)[1])
     told = []
     resumed = plain(chapter.reproduce(FAST, tmp_path, 0, told.append))
     assert len(told) == chapter.milestones(FAST)

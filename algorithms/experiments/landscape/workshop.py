@@ -5,7 +5,6 @@ A network is a run folder, a measurement a JSON file that says what was asked; w
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,10 +12,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from algorithms.experiments.kept import kept
 from algorithms.experiments.landscape.nets import Net
 from algorithms.experiments.landscape.settings import Settings
 from minidl import load as load_net
-from minidl.checkpoint import replacing
 from minidl.data import Dataset, load
 from minidl.nn import Module
 from minidl.optim import SGD, MultiStep
@@ -83,15 +82,11 @@ class Workshop:
 
         `asked` is what decides the result beside the trained networks; both it and the result are JSON.
         """
-        file = self.folder / f"{name}.json"
-        wanted = json.loads(json.dumps(asked))  # as it will be read back
-        kept: dict[str, Record] = json.loads(file.read_text()) if file.exists() else {}
-        if kept.get("asked") != wanted:
+
+        def timed() -> Record:
             start = time.process_time()
-            found = measure() | {"seconds": round(time.process_time() - start, 2)}
-            text = json.dumps({"asked": wanted, "found": found})
-            with replacing(file) as out:
-                out.write(text.encode())
-            kept = json.loads(text)
+            return measure() | {"seconds": round(time.process_time() - start, 2)}
+
+        found: Record = kept(self.folder / f"{name}.json", asked, timed)
         self.advance(f"measured {name}")
-        return kept["found"]
+        return found

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from algorithms.experiments.over_seeds import Estimate, estimate
 from algorithms.experiments.pruning import study as one
 from algorithms.experiments.pruning.bench import Bench
-from algorithms.experiments.pruning.over_seeds import Estimate, estimate
 from algorithms.experiments.pruning.settings import SETTINGS, Net, Settings
 from algorithms.experiments.pruning.study import Study, study
 from algorithms.experiments.pruning.verdicts import Verdict, accuracies_of, verdicts

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -10,9 +9,9 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from algorithms.experiments.kept import kept
 from algorithms.experiments.pruning.settings import Net, Settings
 from minidl import load
-from minidl.checkpoint import replacing
 from minidl.data import Dataset
 from minidl.data import load as load_images
 from minidl.nn import Module
@@ -86,18 +85,15 @@ class Bench:
 
     def measure(self, name: str, asked: Mapping[str, Any], compute: Callable[[], Any]) -> Any:
         """Return what `compute` finds as plain JSON, from a file if it was found before with the same `asked`."""
-        file = self.folder / f"{name}.json"
-        asked = json.loads(json.dumps(asked))
-        kept = json.loads(file.read_text()) if file.exists() else {}
-        if kept.get("asked") != asked:
+
+        def timed() -> dict[str, Any]:
             start = perf_counter()
-            found = json.loads(json.dumps(compute()))
-            kept = {"asked": asked, "seconds": perf_counter() - start, "found": found}
-            with replacing(file) as out:
-                out.write(json.dumps(kept).encode())
-        self.seconds += kept["seconds"]
+            return {"value": compute(), "seconds": perf_counter() - start}
+
+        found = kept(self.folder / f"{name}.json", asked, timed)
+        self.seconds += found["seconds"]
         self.advance(f"{self.net.name}, seed {self.seed}: {name}")
-        return kept["found"]
+        return found["value"]
 
     def asked(self, *settings: str) -> dict[str, Any]:
         """Return those settings that decide a measurement, beside the network."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from algorithms.experiments.pruning.over_seeds import Estimate, estimate, paired
+from algorithms.experiments.over_seeds import Estimate, estimate, paired
 from algorithms.experiments.pruning.study import Study
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from algorithms.experiments.pruning.over_seeds import Estimate, estimate
+from algorithms.experiments.over_seeds import Estimate, estimate
 from algorithms.experiments.quantized.claims import Claim, claims_of
 from algorithms.experiments.quantized.greedy import Greedy, greedy
 from algorithms.experiments.quantized.settings import SETTINGS, Net, Settings

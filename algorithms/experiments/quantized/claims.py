@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from algorithms.experiments.pruning.over_seeds import Estimate, paired
+from algorithms.experiments.over_seeds import Estimate, paired
 from algorithms.experiments.quantized.greedy import Greedy
 
 
@@ -45,7 +45,7 @@ def decide(claim: str, difference: Estimate, unit: str = "share") -> Claim:
 
     Examples
     --------
-    >>> from algorithms.experiments.pruning.over_seeds import estimate
+    >>> from algorithms.experiments.over_seeds import estimate
     >>> print(decide("more is better", estimate([0.01, 0.02, 0.015])))
     confirmed: more is better (1.5 ± 1.2 %)
     """

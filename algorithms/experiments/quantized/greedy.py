@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from algorithms.experiments.pruning.over_seeds import Estimate, estimate
+from algorithms.experiments.over_seeds import Estimate, estimate
 from algorithms.quantization import Curve
 from minidl.types import Array
 

@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pytest
+from answers import answer, mistake
 
 import minidl
 from algorithms.landscape import Surface
@@ -26,20 +27,6 @@ def run(tmp_path_factory):
         how = {"epochs": 3, "lr": 0.05, "seed": seed, "record_trajectory": True}
         list(train(network(seed), data, run=folder / str(seed), **how))
     return folder / "0"
-
-
-def answer(capsys, *args):
-    """What the command says in JSON."""
-    assert main([*map(str, args), "--json"]) == 0
-    return json.loads(capsys.readouterr().out)
-
-
-def mistake(capsys, *args):
-    """The one line that answers a mistake."""
-    assert main([*map(str, args)]) == 2
-    captured = capsys.readouterr()
-    assert captured.out == "" and captured.err.count("\n") == 1
-    return captured.err
 
 
 def test_plane_is_measured_drawn_and_kept(run, tmp_path, capsys):

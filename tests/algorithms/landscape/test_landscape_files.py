@@ -1,15 +1,13 @@
 """`--html`, `--export` and `--animate` write what they say, of fresh and of stored surfaces, or refuse in one line."""
 
-import json
-
 import numpy as np
 import pytest
+from answers import answer, mistake
 from PIL import Image
 
 import minidl
 from algorithms.landscape import Surface
 from minidl import nn
-from minidl.cli import main
 from minidl.training import train
 
 
@@ -35,18 +33,6 @@ def stored(tmp_path):
         found[name].parent.mkdir()
         Surface(xs, ys, loss, *others, loss > 0, {"network": f"runs/{name}-lr0.1", "images": 50}).save(found[name])
     return found
-
-
-def answer(capsys, *args):
-    assert main([*map(str, args), "--json"]) == 0
-    return json.loads(capsys.readouterr().out)
-
-
-def mistake(capsys, *args):
-    assert main([*map(str, args)]) == 2
-    captured = capsys.readouterr()
-    assert captured.out == "" and captured.err.count("\n") == 1
-    return captured.err
 
 
 def test_a_fresh_plane_becomes_a_page_and_files(run, tmp_path, capsys):

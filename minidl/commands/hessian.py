@@ -132,7 +132,7 @@ def _map(args: argparse.Namespace, model: Module, dataset: Dataset) -> tuple[str
     import numpy as np
 
     from algorithms.landscape import curvature_map, random_direction
-    from minidl.commands.landscape_views import plain
+    from minidl.commands.plain import plain
     from visual.landscape import draw_heat
     from visual.scale import Scale
     from visual.style import save

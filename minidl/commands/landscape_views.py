@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from minidl.commands import Output
 from minidl.commands.landscape_files import make_files
 from minidl.commands.network import load_network
+from minidl.commands.plain import plain
 
 if TYPE_CHECKING:
     import numpy as np
@@ -203,15 +204,6 @@ def _draw_plane(view: View, surface: Surface) -> Output:
     data = {**about, "convex_share": share, "measured_share": measured}
     data |= {"x": plain(surface.xs), "y": plain(surface.ys), "loss": plain(surface.loss)}
     return Output("\n".join([text, *files]), data | ({"files": files} if files else {}))
-
-
-def plain(values: np.ndarray) -> Any:
-    """Lists for JSON, with null for what is not finite."""
-    import numpy as np
-
-    listed = values.astype(object)
-    listed[~np.isfinite(values)] = None
-    return listed.tolist()
 
 
 def _spans(loss: np.ndarray) -> bool:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from minidl.commands import Output
 from minidl.commands.landscape_files import add_files, check_files, make_files
-from minidl.commands.landscape_views import View, axes_around, measure_plane, plain
+from minidl.commands.landscape_views import View, axes_around, measure_plane
 from minidl.commands.network import add_network, images, keep, load_network, out_folder, parse_time, progress
+from minidl.commands.plain import plain
 from minidl.commands.table import table
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ COMMANDS = {
     "data": "list, fetch or describe datasets",
     "warmup": "compile every kernel now, so that nothing has to be compiled later",
     "doctor": "what this machine offers, and what it means for speed",
-    "bench": "time training and inference here, beside PyTorch where it is installed",
+    "bench": "time training and inference here; `make bench` sets PyTorch and ONNX Runtime beside them",
 }
 
 EPILOG = """\

@@ -6,12 +6,12 @@ import argparse
 import dataclasses
 import importlib
 import json
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 from minidl.commands import Output
+from minidl.commands.milestones import milestones
 from minidl.commands.plain import plain
 
 CHAPTERS = ("pruning", "quantized", "landscape")
@@ -53,8 +53,6 @@ def _recorded(file: Path) -> dict[str, Any]:
 
 
 def _compute(args: argparse.Namespace, file: Path) -> dict[str, Any]:
-    from tqdm import tqdm
-
     from minidl.checkpoint import replacing
     from minidl.commands.doctor import facts_for_report
     from minidl.kernels.parallel import get_num_threads
@@ -64,12 +62,7 @@ def _compute(args: argparse.Namespace, file: Path) -> dict[str, Any]:
     runs: Path = args.runs / f"{args.chapter}-{args.scale}"
     runs.mkdir(parents=True, exist_ok=True)
     start = time.perf_counter()
-    with tqdm(total=experiment.milestones(settings), unit="step", file=sys.stderr, disable=None) as bar:
-
-        def advance(what: str) -> None:
-            bar.set_postfix_str(what)
-            bar.update()
-
+    with milestones(experiment.milestones(settings)) as advance:
         found = experiment.reproduce(settings, runs, args.seed, advance)
     record: dict[str, Any] = {
         "command": f"minidl reproduce {args.chapter} --scale {args.scale} --seed {args.seed}",

@@ -6,12 +6,12 @@ import argparse
 import dataclasses
 import json
 import shutil
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 from minidl.commands import Output
+from minidl.commands.milestones import milestones
 from minidl.commands.plain import plain
 
 
@@ -24,8 +24,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Output:
     """Compute, draw, write."""
-    from tqdm import tqdm
-
     from algorithms.experiments import tour
     from minidl.checkpoint import replacing
     from minidl.commands.doctor import facts_for_report
@@ -39,12 +37,7 @@ def run(args: argparse.Namespace) -> Output:
     runs.mkdir(parents=True, exist_ok=True)
     settings = tour.FAST if args.fast else tour.FULL
     start = time.perf_counter()
-    with tqdm(total=tour.milestones(settings), unit="step", file=sys.stderr, disable=None) as bar:
-
-        def advance(what: str) -> None:
-            bar.set_postfix_str(what)
-            bar.update()
-
+    with milestones(tour.milestones(settings)) as advance:
         shop = tour.Workshop(settings, runs, args.seed, advance)
         results = {
             "pruning": tour.pruning(shop),

@@ -16,7 +16,7 @@ from .direct import RANGE_MACS, SCRATCH_FLOATS, copy_padded
 from .jit import jit
 from .pack import blocks
 from .parallel import parallel_for
-from .simd import LANES, line_up, load, store
+from .simd import LANES, line_up, load, store, zero
 from .tile import tile_fma, tile_load, tile_rows, tile_store
 
 Array = NDArray[Any]
@@ -52,7 +52,7 @@ def add_units(sums, at_sums, x, grad, rows, kernel, stride, depth, out_depth, ou
             for kh in range(kernel[0]):
                 for kw in range(kernel[1]):
                     at = at_block + (kh * row + kw % stride[1] * phase + kw // stride[1]) * LANES
-                    tile = tile_load(ROWS, sums, to, LANES)
+                    tile = tile_load(ROWS, zero(), sums, to, LANES)
                     tile = sum_pixels(
                         tile, x, at, in_blocks * plane, stride[0] * row * LANES, grad, o * plane_y,
                         out_blocks * plane_y, rows, out_width,

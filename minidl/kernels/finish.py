@@ -14,7 +14,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from .simd import emit_load, emit_masked_load, emit_masked_store, emit_maximum, emit_store
+from .simd import emit_is_there, emit_load, emit_masked_load, emit_masked_store, emit_maximum, emit_store
 from .tile import emit_row_pointers
 
 Array = NDArray[Any]
@@ -50,8 +50,7 @@ def finish_tile(
         width = tile.dtype.lanes
         sources = emit_row_pointers(context, builder, sig.args[1], args[1], at, step, tile.count)
         places = emit_row_pointers(context, builder, sig.args[3], args[3], at, step, tile.count)
-        size = context.make_array(sig.args[1])(context, builder, args[1]).nitems
-        has_residual = builder.icmp_signed(">", size, size.type(0))
+        has_residual = emit_is_there(context, builder, sig.args[1], args[1])
         all_rows = builder.icmp_signed(">=", count, count.type(tile.count))
         all_lanes = builder.icmp_signed("==", inside, inside.type(width))
         with builder.if_else(builder.and_(all_rows, all_lanes)) as (whole, part):

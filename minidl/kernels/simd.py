@@ -81,9 +81,44 @@ def emit_splat(builder: Any, scalar: Any, lanes: int) -> Any:
     return builder.shuffle_vector(first, ir.Constant(vector, ir.Undefined), zeros)
 
 
-def emit_pointer(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
-    """Return the address of ``array[index]`` of a flat array."""
-    return builder.gep(context.make_array(array_type)(context, builder, array).data, [index])
+def emit_pointer(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> Any:
+    """Return the address of ``array[index]`` of a flat array, or of what a pointer points to."""
+    first = array if isinstance(kind, types.CPointer) else context.make_array(kind)(context, builder, array).data
+    return builder.gep(first, [index])
+
+
+@intrinsic
+def pointer(typing: Any, array: Any, index: Any) -> Any:
+    """``pointer(array, index)``: the address of an element, of an empty array null; the array must outlive it.
+
+    Arrays that are handed on inside a loop have their references counted, which costs as much as some of the work.
+    """
+
+    def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        place = emit_pointer(context, builder, sig.args[0], *args)
+        if isinstance(array, types.CPointer):
+            return place
+        return builder.select(emit_is_there(context, builder, array, args[0]), place, place.type(None))
+
+    return types.CPointer(types.float32)(array, types.intp), lower
+
+
+def emit_is_there(context: Any, builder: Any, kind: Any, array: Any) -> Any:
+    """Return whether an array has elements, or a pointer is not null."""
+    if isinstance(kind, types.CPointer):
+        return builder.icmp_unsigned("!=", array, array.type(None))
+    size = context.make_array(kind)(context, builder, array).nitems
+    return builder.icmp_signed(">", size, size.type(0))
+
+
+@intrinsic
+def is_there(typing: Any, array: Any) -> Any:
+    """``is_there(array)``: whether an array has elements, or a pointer is not null."""
+
+    def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return emit_is_there(context, builder, array, args[0])
+
+    return types.boolean(array), lower
 
 
 def emit_load(builder: Any, pointer: Any, lanes: int) -> Any:

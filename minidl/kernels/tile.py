@@ -81,15 +81,15 @@ def tile_fill(typing: Any, rows: Any, vector: Any) -> Any:
 
 
 @intrinsic(prefer_literal=True)
-def tile_load(typing: Any, rows: Any, array: Any, index: Any, stride: Any) -> Any:
-    """``tile_load(rows, array, index, stride)``: row p from ``array[index + p * stride]`` on."""
-    tile = types.UniTuple(vector_type, rows.literal_value)
+def tile_load(typing: Any, rows: Any, kind: Any, array: Any, index: Any, stride: Any) -> Any:
+    """``tile_load(rows, kind, array, index, stride)``: row p from ``array[index + p * stride]`` on, of `kind`'s width."""
+    tile = types.UniTuple(kind, rows.literal_value)
 
     def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        places = emit_row_pointers(context, builder, sig.args[1], args[1], args[2], args[3], tile.count)
-        return context.make_tuple(builder, sig.return_type, [emit_load(builder, place, LANES) for place in places])
+        places = emit_row_pointers(context, builder, sig.args[2], args[2], args[3], args[4], tile.count)
+        return context.make_tuple(builder, sig.return_type, [emit_load(builder, place, kind.lanes) for place in places])
 
-    return tile(rows, array, types.intp, types.intp), lower
+    return tile(rows, kind, array, types.intp, types.intp), lower
 
 
 def emit_row_pointers(
@@ -162,3 +162,14 @@ def tile_store(typing: Any, tile: Any, array: Any, index: Any, stride: Any) -> A
         return context.get_dummy_value()
 
     return types.void(tile, array, types.intp, types.intp), lower
+
+
+@intrinsic(prefer_literal=True)
+def across(typing: Any, tiles: Any, row: Any) -> Any:
+    """``across(tiles, row)``: the tile of that row (a constant) of each of several tiles."""
+
+    def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        picked = [builder.extract_value(args[0], [t, row.literal_value]) for t in range(tiles.count)]
+        return context.make_tuple(builder, sig.return_type, picked)
+
+    return types.UniTuple(tiles.dtype.dtype, tiles.count)(tiles, row), lower

@@ -19,10 +19,10 @@ from .finish import Finish, finish
 from .jit import jit
 from .pack import blocks, pack, pack_transposed
 from .parallel import parallel_for
-from .simd import LANES, NARROW, line_up, load_part, load_part_like, narrow_zero, zero
+from .simd import LANES, NARROW, line_up, load_part, load_part_like, narrow_zero, pointer, zero
 from .tile import tile_fill, tile_fma, tile_rows, tile_store, tile_zero
 from .winograd_transforms import (
-    SCRATCH,
+    BORDER,
     first_place,
     next_place,
     prefetch_part,
@@ -82,50 +82,68 @@ def products(
 
 
 @jit
+def transform_block(x, v, border, size, offset, place, patches, start, stop, block):
+    """Transform the patches of x from `place` on to [start, stop) of v: (36, blocks of 16 channels, `block`, 16)."""
+    depth, floats, border_patch = size[2], x.size, pointer(border, 0)
+    in_blocks = (depth + LANES - 1) // LANES
+    plane = (in_blocks * block + 1) * LANES  # odd: spread over cache sets
+    first_x, first_v = pointer(x, 0), pointer(v, 0)
+    for patch in range(start, stop):
+        at = place[0] * size[0] * size[1] * depth
+        top, left = place[1] * 4 + offset[0], place[2] * 4 + offset[1]
+        for c in range(in_blocks):
+            lanes, image, to = depth - c * LANES, pointer(first_x, at), pointer(first_v, (c * block + patch) * LANES)
+            if lanes > NARROW:
+                lanes = min(lanes, LANES)
+                transform_patch(zero(), image, floats - at, lanes, size, top, left, border_patch, to, plane)
+            else:
+                transform_patch(narrow_zero(), image, floats - at, lanes, size, top, left, border_patch, to, plane)
+            at += LANES
+        place = next_place(place, patches)
+
+
+@jit
+def transform_block_back(m, bias, residual, floor, y, size, y_at, place, patches, count, block):
+    """Finish `count` patches of y from `place` on, whose points are in m as `transform_block` arranges them."""
+    filters = size[2]
+    out_blocks = (filters + LANES - 1) // LANES
+    plane = (out_blocks * block + 1) * LANES
+    first_m, first_y, biases, added = pointer(m, 0), pointer(y, 0), pointer(bias, 0), pointer(residual, 0)
+    for patch in range(count):
+        oh, ow = place[1] * 4, place[2] * 4
+        to = place[0] * y_at[1] + oh * y_at[2] + ow * y_at[3]
+        rows, cols = min(4, size[0] - oh), min(4, size[1] - ow)
+        for o in range(out_blocks):
+            lanes, points = min(LANES, filters - o * LANES), pointer(first_m, (o * block + patch) * LANES)
+            if lanes > NARROW:
+                wide = load_part(biases, o * LANES, lanes)
+                transform_back(wide, points, plane, added, floor, first_y, to, y_at, rows, cols, lanes)
+            else:
+                half = load_part_like(narrow_zero(), biases, o * LANES, lanes)
+                transform_back(half, points, plane, added, floor, first_y, to, y_at, rows, cols, lanes)
+            to += LANES
+        place = next_place(place, patches)
+
+
+@jit
 def correlate(start, stop, x, u, bias, residual, floor, y, x_size, y_size, offset, y_at, patches, block, total):
     """Convolve blocks [start, stop) of `block` patches each, of `total` patches in all images."""
     depth, filters = x_size[2], y_size[2]
     in_blocks, out_blocks = (depth + LANES - 1) // LANES, (filters + LANES - 1) // LANES
-    plane_v, plane_m = (in_blocks * block + 1) * LANES, (out_blocks * block + 1) * LANES  # odd: spread over cache sets
-    v, m, scratch = line_up(36 * plane_v), line_up(36 * plane_m), line_up(SCRATCH)
-    image_x = x_size[0] * x_size[1] * depth
+    v, m = line_up(36 * (in_blocks * block + 1) * LANES), line_up(36 * (out_blocks * block + 1) * LANES)
+    border = line_up(BORDER)
     for item in range(start, stop):
         count = min(block, total - item * block)
-        place = first = first_place(item * block, patches)
-        for patch in range(count):
-            image, top, left = place[0], place[1] * 4 + offset[0], place[2] * 4 + offset[1]
-            for c in range(in_blocks):
-                lanes, at, to = depth - c * LANES, image * image_x + c * LANES, (c * block + patch) * LANES
-                if lanes > NARROW:
-                    transform_patch(zero(), x, at, min(lanes, LANES), x_size, top, left, scratch, v, to, plane_v)
-                else:
-                    transform_patch(narrow_zero(), x, at, lanes, x_size, top, left, scratch, v, to, plane_v)
-            place = next_place(place, patches)
+        first, after = first_place(item * block, patches), first_place(item * block + count, patches)
+        transform_block(x, v, border, x_size, offset, first, patches, 0, count, block)
         rows = (count + patches[1] - 1) // patches[1] * 4
-        at_x = (place[0] * x_size[0] + place[1] * 4) * x_size[1] * depth
+        at_x = (after[0] * x_size[0] + after[1] * 4) * x_size[1] * depth
         at_y = first[0] * y_at[1] + first[1] * 4 * y_at[2]
         products(
             v, u, m, count, block, in_blocks, out_blocks, depth, filters, x, at_x, rows * x_size[1] * depth // LANES,
             y, residual, at_y, rows * y_at[2] // LANES,
         )  # fmt: skip
-        place = first
-        for patch in range(count):
-            image, oh, ow = place[0], place[1] * 4, place[2] * 4
-            to = image * y_at[1] + oh * y_at[2] + ow * y_at[3]
-            rows, cols = min(4, y_size[0] - oh), min(4, y_size[1] - ow)
-            for o in range(out_blocks):
-                lanes, at = min(LANES, filters - o * LANES), (o * block + patch) * LANES
-                if lanes > NARROW:
-                    transform_back(
-                        load_part(bias, o * LANES, lanes), m, at, plane_m, scratch, residual, floor, y, to + o * LANES,
-                        y_at, rows, cols, lanes,
-                    )  # fmt: skip
-                else:
-                    transform_back(
-                        load_part_like(narrow_zero(), bias, o * LANES, lanes), m, at, plane_m, scratch, residual, floor,
-                        y, to + o * LANES, y_at, rows, cols, lanes,
-                    )  # fmt: skip
-            place = next_place(place, patches)
+        transform_block_back(m, bias, residual, floor, y, y_size, y_at, first, patches, count, block)
 
 
 # --- Forward and input gradient ---------------------------------------------------------------------------------------

@@ -1,9 +1,10 @@
 """Winograd's small matrices for F(4×4, 3×3), on vectors of channels: each in one dimension, then in two.
 
 Bᵀ takes inputs, G takes taps and A takes outputs' gradients to the 6 (6×6) points where convolution is a product;
-Aᵀ and Gᵀ take the products back. `kind` is any vector of the width to work with: 16, or 8 where no more are left,
-which takes half the time; vectors stay 16 floats apart. The loops that use them are in ``winograd.py`` and
-``winograd_weight.py``.
+Aᵀ and Gᵀ take the products back. In two dimensions the columns come first, then two rows at a time that share their
+sums: so many columns' values as two rows need stay in registers, and for the next two they are computed anew.
+`kind` is any vector of the width to work with: 16, or 8 where no more are left, which takes half the time; vectors stay
+16 floats apart. The loops that use them are in ``winograd.py`` and ``winograd_weight.py``.
 """
 # mypy: allow-untyped-defs, allow-untyped-calls, no-check-untyped-defs
 
@@ -11,9 +12,10 @@ from __future__ import annotations
 
 from .finish import finish_tile
 from .jit import jit
-from .simd import LANES, line_up, load, load_like, load_part, load_part_like, prefetch, store, width
+from .simd import LANES, load_like, load_part_like, pointer, prefetch, store, width, zero
+from .tile import across, tile_load, tile_store
 
-SCRATCH = 36 * LANES
+BORDER = 36 * LANES  # floats: a patch that reaches outside the image is copied
 PREFETCHED = 4096  # 256 KiB: more would drive the block in work out of a level-2 cache
 
 # --- The one-dimensional transforms, on vectors of 16 channels --------------------------------------------------------
@@ -95,120 +97,154 @@ def prefetch_part(array, at, lines, point, write):
 
 
 @jit
-def load_3(array, at, step):
-    """Load three vectors, `step` floats apart."""
-    return load(array, at), load(array, at + step), load(array, at + 2 * step)
-
-
-@jit
-def load_6(kind, array, at, step):
-    """Load six vectors, `step` floats apart."""
+def input_columns(kind, x, row, column):
+    """Apply Bᵀ to the six columns of a patch."""
     return (
-        load_like(kind, array, at), load_like(kind, array, at + step), load_like(kind, array, at + 2 * step),
-        load_like(kind, array, at + 3 * step), load_like(kind, array, at + 4 * step),
-        load_like(kind, array, at + 5 * step),
+        input_1d(tile_load(6, kind, x, 0, row)), input_1d(tile_load(6, kind, x, column, row)),
+        input_1d(tile_load(6, kind, x, 2 * column, row)), input_1d(tile_load(6, kind, x, 3 * column, row)),
+        input_1d(tile_load(6, kind, x, 4 * column, row)), input_1d(tile_load(6, kind, x, 5 * column, row)),
     )  # fmt: skip
 
 
 @jit
-def store_6(array, at, step, values):
-    """Store six vectors, `step` floats apart."""
-    store(array, at, values[0])
-    store(array, at + step, values[1])
-    store(array, at + 2 * step, values[2])
-    store(array, at + 3 * step, values[3])
-    store(array, at + 4 * step, values[4])
-    store(array, at + 5 * step, values[5])
+def input_2d(kind, x, row, column, v, plane):
+    """Store Bᵀ d B of a patch, whose pixels are `row` and `column` apart, its 36 points `plane` apart."""
+    c = input_columns(kind, x, row, column)
+    tile_store(input_1d(across(c, 0)), v, 0, plane)
+    tile_store(input_1d(across(c, 5)), v, 30 * plane, plane)
+    c = input_columns(kind, x, row, column)
+    tile_store(input_1d(across(c, 1)), v, 6 * plane, plane)
+    tile_store(input_1d(across(c, 2)), v, 12 * plane, plane)
+    c = input_columns(kind, x, row, column)
+    tile_store(input_1d(across(c, 3)), v, 18 * plane, plane)
+    tile_store(input_1d(across(c, 4)), v, 24 * plane, plane)
 
 
 @jit
-def pixel(kind, x, at, inside, lanes):
-    """Return the first `lanes` channels of one pixel and any numbers in the other lanes, or zeros outside the image."""
-    if not inside:
-        return kind
-    if at + width(kind) <= x.size:
-        return load_like(kind, x, at)  # without a mask, which would cost more: what is behind the pixel does no harm
-    return load_part_like(kind, x, at, lanes)
+def transform_patch(kind, image, floats, lanes, size, top, left, scratch, v, plane):
+    """Store Bᵀ d B of the 6×6 patch whose corner is (top, left) of an image, its points `plane` apart.
 
-
-@jit
-def transform_patch(kind, x, at, lanes, size, top, left, scratch, v, to, plane):
-    """Store Bᵀ d B of the 6×6 patch whose corner is (top, left) of the image at `at`, its points `plane` apart.
-
-    `kind` holds zeros; lanes beyond `lanes` are left with any numbers.
+    `kind` holds zeros; lanes beyond `lanes` are left with any numbers. `floats` may be read from `image` on.
     """
-    height, image_width, channels = size
-    row = image_width * channels
-    whole = 0 <= top <= height - 6 and 0 <= left <= image_width - 6
-    whole = whole and at + (top + 5) * row + (left + 5) * channels + width(kind) <= x.size
-    for j in range(6):
-        corner = at + top * row + (left + j) * channels
-        if whole:
-            store_6(scratch, j * LANES, 6 * LANES, input_1d(load_6(kind, x, corner, row)))
-        else:
-            inside = 0 <= left + j < image_width
-            d = (
-                pixel(kind, x, corner, inside and 0 <= top < height, lanes),
-                pixel(kind, x, corner + row, inside and 0 <= top + 1 < height, lanes),
-                pixel(kind, x, corner + 2 * row, inside and 0 <= top + 2 < height, lanes),
-                pixel(kind, x, corner + 3 * row, inside and 0 <= top + 3 < height, lanes),
-                pixel(kind, x, corner + 4 * row, inside and 0 <= top + 4 < height, lanes),
-                pixel(kind, x, corner + 5 * row, inside and 0 <= top + 5 < height, lanes),
-            )
-            store_6(scratch, j * LANES, 6 * LANES, input_1d(d))
-    for i in range(6):
-        store_6(v, to + i * 6 * plane, plane, input_1d(load_6(kind, scratch, i * 6 * LANES, LANES)))
+    row, column = size[1] * size[2], size[2]
+    patch = pointer(image, top * row + left * column)
+    if on_border(6, kind, floats, size, top, left):
+        copy_patch(6, kind, image, floats, lanes, size, top, left, scratch)
+        patch, row, column = scratch, 6 * LANES, LANES
+    input_2d(kind, patch, row, column, v, plane)
 
 
 @jit
-def transform_back(bias, m, at, plane, scratch, residual, floor, y, to, y_at, rows, cols, lanes):
+def on_border(pixels, kind, floats, size, top, left):
+    """Whether a vector from each of `pixels` × `pixels` pixels would reach outside the image, or behind the last."""
+    height, image_width, channels = size
+    bottom, right = top + pixels - 1, left + pixels - 1
+    inside = top >= 0 and left >= 0 and bottom < height and right < image_width
+    return not inside or (bottom * image_width + right) * channels + width(kind) > floats
+
+
+@jit
+def copy_patch(pixels, kind, image, floats, lanes, size, top, left, scratch):
+    """Copy `pixels` × `pixels` pixels from (top, left) on, zeros outside the image, in whose memory `floats` are."""
+    height, image_width, channels = size
+    all_lanes = ((top + pixels - 1) * image_width + left + pixels - 1) * channels + width(kind) <= floats
+    for i in range(pixels):
+        row_inside = 0 <= top + i < height
+        for j in range(pixels):
+            at = ((top + i) * image_width + left + j) * channels
+            if not (row_inside and 0 <= left + j < image_width):
+                store(scratch, (i * pixels + j) * LANES, kind)
+            elif all_lanes:  # what is behind the pixel does no harm
+                store(scratch, (i * pixels + j) * LANES, load_like(kind, image, at))
+            else:
+                store(scratch, (i * pixels + j) * LANES, load_part_like(kind, image, at, lanes))
+
+
+@jit
+def output_columns(kind, m, plane):
+    """Apply Aᵀ to the six columns of points."""
+    return (
+        output_1d(tile_load(6, kind, m, 0, 6 * plane)), output_1d(tile_load(6, kind, m, plane, 6 * plane)),
+        output_1d(tile_load(6, kind, m, 2 * plane, 6 * plane)),
+        output_1d(tile_load(6, kind, m, 3 * plane, 6 * plane)),
+        output_1d(tile_load(6, kind, m, 4 * plane, 6 * plane)),
+        output_1d(tile_load(6, kind, m, 5 * plane, 6 * plane)),
+    )  # fmt: skip
+
+
+@jit
+def finish_row(points, bias, residual, floor, y, to, step, cols, lanes):
+    """Finish the first `cols` pixels of a row of four outputs."""
+    p = output_1d(points)
+    finish_tile((p[0] + bias, p[1] + bias, p[2] + bias, p[3] + bias), residual, floor, y, to, step, cols, lanes)
+
+
+@jit
+def transform_back(bias, m, plane, residual, floor, y, to, y_at, rows, cols, lanes):
     """Finish Aᵀ m A + bias of 36 points `plane` floats apart: the first `rows` × `cols` of the 4×4 outputs go to y."""
-    for j in range(6):
-        values = output_1d(load_6(bias, m, at + j * plane, 6 * plane))
-        store(scratch, j * LANES, values[0])
-        store(scratch, (6 + j) * LANES, values[1])
-        store(scratch, (12 + j) * LANES, values[2])
-        store(scratch, (18 + j) * LANES, values[3])
-    for i in range(rows):
-        values = output_1d(load_6(bias, scratch, i * 6 * LANES, LANES))
-        pixels = values[0] + bias, values[1] + bias, values[2] + bias, values[3] + bias
-        finish_tile(pixels, residual, floor, y, to + i * y_at[2], y_at[3], cols, lanes)
+    c = output_columns(bias, m, plane)
+    finish_row(across(c, 0), bias, residual, floor, y, to, y_at[3], cols, lanes)
+    if rows > 2:
+        finish_row(across(c, 2), bias, residual, floor, y, to + 2 * y_at[2], y_at[3], cols, lanes)
+    if rows > 1:
+        c = output_columns(bias, m, plane)
+        finish_row(across(c, 1), bias, residual, floor, y, to + y_at[2], y_at[3], cols, lanes)
+        if rows > 3:
+            finish_row(across(c, 3), bias, residual, floor, y, to + 3 * y_at[2], y_at[3], cols, lanes)
+
+
+@jit
+def filter_columns(kind, packed, at, tap):
+    """Apply G to the three columns of taps, `tap` floats apart."""
+    return (
+        filter_1d(tile_load(3, kind, packed, at, 3 * tap)), filter_1d(tile_load(3, kind, packed, at + tap, 3 * tap)),
+        filter_1d(tile_load(3, kind, packed, at + 2 * tap, 3 * tap)),
+    )  # fmt: skip
 
 
 @jit
 def transform_filters(start, stop, packed, u, depth):
     """G w Gᵀ: (blocks, 9, C, 16) → (36, blocks, C, 16), over [start, stop) blocks."""
-    plane = packed.size // 9
-    scratch = line_up(18 * LANES)
-    tap = depth * LANES
+    plane, tap = packed.size // 9, depth * LANES
     for block in range(start, stop):
         for c in range(depth):
             at, to = block * 9 * tap + c * LANES, (block * depth + c) * LANES
-            for j in range(3):
-                store_6(scratch, j * LANES, 3 * LANES, filter_1d(load_3(packed, at + j * tap, 3 * tap)))
-            for i in range(6):
-                store_6(u, to + i * 6 * plane, plane, filter_1d(load_3(scratch, i * 3 * LANES, LANES)))
+            points = filter_columns(zero(), packed, at, tap)
+            tile_store(filter_1d(across(points, 0)), u, to, plane)
+            tile_store(filter_1d(across(points, 1)), u, to + 6 * plane, plane)
+            tile_store(filter_1d(across(points, 2)), u, to + 12 * plane, plane)
+            tile_store(filter_1d(across(points, 3)), u, to + 18 * plane, plane)
+            tile_store(filter_1d(across(points, 4)), u, to + 24 * plane, plane)
+            tile_store(filter_1d(across(points, 5)), u, to + 30 * plane, plane)
 
 
 @jit
-def transform_grad(grad, at, lanes, size, top, left, scratch, d, to, plane):
-    """Store A g Aᵀ of the 4×4 patch of the gradient whose corner is (top, left), its 36 points `plane` floats apart."""
-    height, width, channels = size
-    row = width * channels
-    for j in range(4):
-        count = lanes if left + j < width else 0
-        corner = at + top * row + (left + j) * channels
-        g = (
-            load_part(grad, corner, count),
-            load_part(grad, corner + row, count if top + 1 < height else 0),
-            load_part(grad, corner + 2 * row, count if top + 2 < height else 0),
-            load_part(grad, corner + 3 * row, count if top + 3 < height else 0),
-        )
-        store_6(scratch, j * LANES, 4 * LANES, grad_1d(g))
-    for i in range(6):
-        at_row = i * 4 * LANES
-        g = (
-            load(scratch, at_row), load(scratch, at_row + LANES),
-            load(scratch, at_row + 2 * LANES), load(scratch, at_row + 3 * LANES),
-        )  # fmt: skip
-        store_6(d, to + i * 6 * plane, plane, grad_1d(g))
+def grad_columns(kind, grad, row, column):
+    """Apply A to the four columns of a patch of the gradient."""
+    return (
+        grad_1d(tile_load(4, kind, grad, 0, row)), grad_1d(tile_load(4, kind, grad, column, row)),
+        grad_1d(tile_load(4, kind, grad, 2 * column, row)), grad_1d(tile_load(4, kind, grad, 3 * column, row)),
+    )  # fmt: skip
+
+
+@jit
+def grad_2d(kind, grad, row, column, d, plane):
+    """Store A g Aᵀ of a patch, whose pixels are `row` and `column` apart, its 36 points `plane` apart."""
+    c = grad_columns(kind, grad, row, column)
+    tile_store(grad_1d(across(c, 0)), d, 0, plane)
+    tile_store(grad_1d(across(c, 5)), d, 30 * plane, plane)
+    tile_store(grad_1d(across(c, 1)), d, 6 * plane, plane)
+    tile_store(grad_1d(across(c, 2)), d, 12 * plane, plane)
+    tile_store(grad_1d(across(c, 3)), d, 18 * plane, plane)
+    tile_store(grad_1d(across(c, 4)), d, 24 * plane, plane)
+
+
+@jit
+def transform_grad(kind, image, floats, lanes, size, top, left, scratch, d, plane):
+    """Store A g Aᵀ of the 4×4 patch of the gradient whose corner is (top, left): as `transform_patch`."""
+    row, column = size[1] * size[2], size[2]
+    patch = pointer(image, top * row + left * column)
+    if on_border(4, kind, floats, size, top, left):
+        copy_patch(4, kind, image, floats, lanes, size, top, left, scratch)
+        patch, row, column = scratch, 4 * LANES, LANES
+    grad_2d(kind, patch, row, column, d, plane)

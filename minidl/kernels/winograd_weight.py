@@ -15,18 +15,16 @@ from numpy.typing import NDArray
 from .jit import jit
 from .pack import blocks
 from .parallel import parallel_for
-from .simd import LANES, line_up, load, store, zero
-from .tile import tile_fma, tile_load, tile_rows, tile_store
-from .winograd import BLOCK_FLOATS, CACHE_FLOATS
+from .simd import LANES, NARROW, line_up, load, narrow_zero, pointer, store, zero
+from .tile import across, tile_fma, tile_load, tile_rows, tile_store
+from .winograd import BLOCK_FLOATS, CACHE_FLOATS, transform_block
 from .winograd_transforms import (
-    SCRATCH,
+    BORDER,
     first_place,
-    load_6,
     next_place,
     prefetch_part,
     taps_1d,
     transform_grad,
-    transform_patch,
 )
 
 Array = NDArray[Any]
@@ -38,26 +36,32 @@ SUMS_FLOATS = 1 << 20  # 4 MiB for all chunks' matrices together, or for one rou
 
 
 @jit
-def transform_block(start, stop, x, grad_y, v, d, x_size, y_size, padding, patches, block, first):
-    """Transform patches first + [start, stop) of x into v and of grad_y into d: (36, blocks, `block` patches, 16)."""
-    in_blocks, out_blocks = (x_size[2] + LANES - 1) // LANES, (y_size[2] + LANES - 1) // LANES
-    plane_v, plane_d = (in_blocks * block + 1) * LANES, (out_blocks * block + 1) * LANES
-    scratch = line_up(SCRATCH)
-    image_x, image_y = x_size[0] * x_size[1] * x_size[2], y_size[0] * y_size[1] * y_size[2]
-    place = first_place(first + start, patches)
+def transform_grad_block(grad_y, d, border, size, place, patches, start, stop, block):
+    """Transform the patches of grad_y from `place` on to [start, stop) of d, as `transform_block` does those of x."""
+    filters, floats, border_patch = size[2], grad_y.size, pointer(border, 0)
+    out_blocks = (filters + LANES - 1) // LANES
+    plane = (out_blocks * block + 1) * LANES
+    first_y, first_d = pointer(grad_y, 0), pointer(d, 0)
     for patch in range(start, stop):
-        image, top, left = place[0], place[1] * 4, place[2] * 4
-        for c in range(in_blocks):
-            transform_patch(
-                zero(), x, image * image_x + c * LANES, min(LANES, x_size[2] - c * LANES), x_size, top - padding[0],
-                left - padding[1], scratch, v, (c * block + patch) * LANES, plane_v,
-            )  # fmt: skip
+        at, top, left = place[0] * size[0] * size[1] * filters, place[1] * 4, place[2] * 4
         for o in range(out_blocks):
-            transform_grad(
-                grad_y, image * image_y + o * LANES, min(LANES, y_size[2] - o * LANES), y_size, top, left, scratch, d,
-                (o * block + patch) * LANES, plane_d,
-            )  # fmt: skip
+            lanes, image, to = filters - o * LANES, pointer(first_y, at), pointer(first_d, (o * block + patch) * LANES)
+            if lanes > NARROW:
+                lanes = min(lanes, LANES)
+                transform_grad(zero(), image, floats - at, lanes, size, top, left, border_patch, to, plane)
+            else:
+                transform_grad(narrow_zero(), image, floats - at, lanes, size, top, left, border_patch, to, plane)
+            at += LANES
         place = next_place(place, patches)
+
+
+@jit
+def transform_both(start, stop, x, grad_y, v, d, x_size, y_size, padding, patches, block, first):
+    """Transform patches first + [start, stop) of x into v and of grad_y into d: (36, blocks, `block` patches, 16)."""
+    border, place = line_up(BORDER), first_place(first + start, patches)
+    offset = -padding[0], -padding[1]
+    transform_block(x, v, border, x_size, offset, place, patches, start, stop, block)
+    transform_grad_block(grad_y, d, border, y_size, place, patches, start, stop, block)
 
 
 @jit
@@ -76,7 +80,7 @@ def add_products(start, stop, v, d, sums, at_sums, count, block, depth, filters,
             for o in range(out_blocks):
                 to = at_sums + ((point * out_blocks + o) * in_blocks * LANES + point + c) * LANES
                 at_d = point * plane_d + o * block * LANES
-                tile = tile_load(ROWS, sums, to, LANES)
+                tile = tile_load(ROWS, zero(), sums, to, LANES)
                 for patch in range(count):
                     tile = tile_fma(tile, v, at_v + patch * LANES, 1, d, at_d + patch * LANES)
                 tile_store(tile, sums, to, LANES)
@@ -94,7 +98,7 @@ def grad_chunks(start, stop, x, grad_y, sums, x_size, y_size, padding, patches, 
         last = min((part + 1) * chunk, total)
         for first in range(part * chunk, last, block):
             count = min(block, last - first)
-            transform_block(0, count, x, grad_y, v, d, x_size, y_size, padding, patches, block, first)
+            transform_both(0, count, x, grad_y, v, d, x_size, y_size, padding, patches, block, first)
             image, row, _ = first_place(first + block, patches)
             at_x = (image * x_size[0] + row * 4) * x_size[1] * depth
             at_y = (image * y_size[0] + row * 4) * y_size[1] * filters
@@ -111,7 +115,7 @@ def transform_sums(start, stop, sums, chunks, grad, filters, depth):
     """
     out_blocks, padded = (filters + LANES - 1) // LANES, (depth + LANES - 1) // LANES * LANES
     plane = (out_blocks * padded + 1) * LANES
-    points, scratch = line_up(36 * LANES), line_up(18 * LANES)
+    points = line_up(36 * LANES)
     taps = np.empty((LANES, 9 * LANES), np.float32)
     for item in range(start, stop):
         block, first = item // (padded // LANES), item % (padded // LANES) * LANES
@@ -123,16 +127,17 @@ def transform_sums(start, stop, sums, chunks, grad, filters, depth):
                 for part in range(1, chunks):
                     total = total + load(sums, (part * 36 + point) * plane + at)
                 store(points, point * LANES, total)
-            for j in range(6):
-                column = taps_1d(load_6(zero(), points, j * LANES, 6 * LANES))
-                store(scratch, j * LANES, column[0])
-                store(scratch, (6 + j) * LANES, column[1])
-                store(scratch, (12 + j) * LANES, column[2])
-            for i in range(3):
-                row = taps_1d(load_6(zero(), scratch, i * 6 * LANES, LANES))
-                store(taps[c], i * 3 * LANES, row[0])
-                store(taps[c], (i * 3 + 1) * LANES, row[1])
-                store(taps[c], (i * 3 + 2) * LANES, row[2])
+            columns = (
+                taps_1d(tile_load(6, zero(), points, 0, 6 * LANES)),
+                taps_1d(tile_load(6, zero(), points, LANES, 6 * LANES)),
+                taps_1d(tile_load(6, zero(), points, 2 * LANES, 6 * LANES)),
+                taps_1d(tile_load(6, zero(), points, 3 * LANES, 6 * LANES)),
+                taps_1d(tile_load(6, zero(), points, 4 * LANES, 6 * LANES)),
+                taps_1d(tile_load(6, zero(), points, 5 * LANES, 6 * LANES)),
+            )
+            tile_store(taps_1d(across(columns, 0)), taps[c], 0, LANES)
+            tile_store(taps_1d(across(columns, 1)), taps[c], 3 * LANES, LANES)
+            tile_store(taps_1d(across(columns, 2)), taps[c], 6 * LANES, LANES)
         for lane in range(min(LANES, filters - block * LANES)):
             for tap in range(9):
                 to = ((block * LANES + lane) * 9 + tap) * depth + first
@@ -171,6 +176,6 @@ def _by_point(x: Array, grad_y: Array, sizes: tuple[Any, ...], block: int, total
     sums.fill(0)
     for first in range(0, total, block):
         count = min(block, total - first)
-        parallel_for(transform_block, count, 8, x, grad_y, v, d, *sizes, block, first)
+        parallel_for(transform_both, count, 8, x, grad_y, v, d, *sizes, block, first)
         parallel_for(add_products, 36, 3, v, d, sums, 0, count, block, depth, filters, x, 0, grad_y, 0, (0, 0))
     return sums

@@ -82,7 +82,7 @@ def tile_fill(typing: Any, rows: Any, vector: Any) -> Any:
 
 @intrinsic(prefer_literal=True)
 def tile_load(typing: Any, rows: Any, kind: Any, array: Any, index: Any, stride: Any) -> Any:
-    """``tile_load(rows, kind, array, index, stride)``: row p from ``array[index + p * stride]`` on, of `kind`'s width."""
+    """``tile_load(rows, kind, array, index, stride)``: row p from ``array[index + p * stride]``, as wide as `kind`."""
     tile = types.UniTuple(kind, rows.literal_value)
 
     def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:

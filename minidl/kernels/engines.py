@@ -11,10 +11,9 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from . import depthwise, direct, direct_weight, images, winograd, winograd_weight
+from . import columns, depthwise, direct, direct_weight, images, winograd, winograd_weight
 from .direct import Call
 from .finish import Finish
 from .pack import pack
@@ -73,11 +72,11 @@ def _depthwise_grad_weight(x: Array, grad_y: Array, stride: Pair, padding: Pair,
 
 
 def _long_rows(x: Array) -> Array:
-    """(N, H, W, C) → (1, rows, columns, C): few pixels in one row, many in rows that make tiles without a rest."""
+    """(N, H, W, C) → (1, rows, pixels, C): few pixels in one row, many in rows that make tiles without a rest."""
     n, height, width, channels = x.shape
     pixels = n * height * width
-    columns = pixels if pixels <= 64 else math.gcd(pixels, 64)
-    return x.reshape(1, -1, columns if columns >= 8 or 0 < pixels < 8 else max(width, 1), channels)
+    in_row = pixels if pixels <= 64 else math.gcd(pixels, 64)
+    return x.reshape(1, -1, in_row if in_row >= 8 or 0 < pixels < 8 else max(width, 1), channels)
 
 
 def _pointwise_bind(
@@ -91,21 +90,6 @@ def _pointwise_bind(
     return copying + direct.bind(
         rows, packed, bias, long_y, direct.geometry(long_y, (1, 1), (1, 1), (0, 0)), groups, end
     )
-
-
-def _columns_bind(
-    x: Array, packed: Array, bias: Array, kernel: Pair, stride: Pair, padding: Pair, groups: int, y: Array, end: Finish
-) -> list[Call]:
-    """Bind a 1×1 convolution of what the kernel sees at each output pixel, (N, OH, OW, KH·KW·C)."""
-    (n, height, width, channels), (ph, pw) = x.shape, padding
-    padded = np.zeros((n, height + 2 * ph, width + 2 * pw, channels), np.float32)
-    view = sliding_window_view(padded, kernel, axis=(1, 2))[:, :: stride[0], :: stride[1]].transpose(0, 1, 2, 4, 5, 3)
-    seen = np.empty((*y.shape[:3], kernel[0] * kernel[1] * channels), np.float32)
-    copying: list[Call] = [
-        partial(np.copyto, padded[:, ph : ph + height, pw : pw + width], x),
-        partial(np.copyto, seen.reshape(view.shape), view),
-    ]
-    return copying + _pointwise_bind(seen, packed, bias, (1, 1), (1, 1), (0, 0), 1, y, end)
 
 
 def _pointwise_grad_input(
@@ -129,7 +113,7 @@ FORWARD = {
     "winograd": Forward(lambda weight, groups: winograd.prepare(weight), _winograd_bind),
     "depthwise": _direct(depthwise.bind)._replace(prepare=lambda weight, groups: pack(weight, 1)),
     "pointwise": Forward(pack, _pointwise_bind),
-    "columns": Forward(pack, _columns_bind),
+    "columns": _direct(columns.bind),
 }
 GRAD_INPUT: dict[str, Callable[..., None]] = {
     "direct": direct.grad_input,

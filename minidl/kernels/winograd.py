@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .direct import Call, grain
+from .direct import RANGE_MACS, Call, grain
 from .finish import Finish, finish
 from .jit import jit
 from .pack import blocks, pack, pack_transposed
@@ -35,6 +35,7 @@ Array = NDArray[Any]
 Pair = tuple[int, int]
 
 ROWS = tile_rows()
+PART = 8  # blocks of filters that share a transform at least, where few patches have their filters parted
 NARROW_ROWS = min(8, 2 * ROWS)  # as many sums as a tile of whole vectors has, or what is in reach of the loads
 BLOCK_FLOATS = 80_000  # 320 KB of transformed inputs and outputs: beside the weights in a level-2 cache of 1 MiB
 CACHE_FLOATS = 1 << 22  # weights beyond 16 MiB come from memory for each block, so blocks are larger then
@@ -55,30 +56,30 @@ def sum_channels(tile, v, at, u, at_u, depth, step):
 
 
 @jit
-def products(
-    v, u, m, count, block, in_blocks, out_blocks, depth, filters, x, at_x, x_lines, y, residual, at_y, y_lines
-):
-    """36 matrix products, (patches, C) · (C, O); rows beyond `count` patches are computed and never read.
+def products(v, u, m, count, block, depth, filters, out_first, out_last, x, at_x, x_lines, y, residual, at_y, y_lines):
+    """36 products, (patches, C) · (C, O), for blocks [out_first, out_last) of 16 filters; rows beyond `count` are junk.
 
     Memory would be idle meanwhile, so with each product 1/36 of what is read and written next is asked for.
     """
-    plane_v, plane_m = (in_blocks * block + 1) * LANES, (out_blocks * block + 1) * LANES
+    in_blocks, out_blocks = (depth + LANES - 1) // LANES, (filters + LANES - 1) // LANES
+    step = block * LANES
     for point in range(36):
         prefetch_part(x, at_x, x_lines, point, 0)
         prefetch_part(y, at_y, y_lines, point, 1)
         if residual.size > 0:
             prefetch_part(residual, at_y, y_lines, point, 0)
-        for o in range(out_blocks):
-            at_u = (point * out_blocks + o) * depth * LANES
+        for o in range(out_first, out_last):
+            at, at_u = point * (in_blocks * block + 1) * LANES, (point * out_blocks + o) * depth * LANES
+            to = (point * (out_blocks * block + 1) + o * block) * LANES
             narrow = filters - o * LANES <= NARROW
-            for patch in range(0, count, NARROW_ROWS if narrow else ROWS):
-                at, to = point * plane_v + patch * LANES, point * plane_m + (o * block + patch) * LANES
+            for _ in range(0, count, NARROW_ROWS if narrow else ROWS):
                 if narrow:
-                    half = sum_channels(tile_fill(NARROW_ROWS, narrow_zero()), v, at, u, at_u, depth, block * LANES)
-                    tile_store(half, m, to, LANES)
+                    half = tile_fill(NARROW_ROWS, narrow_zero())
+                    tile_store(sum_channels(half, v, at, u, at_u, depth, step), m, to, LANES)
+                    at, to = at + NARROW_ROWS * LANES, to + NARROW_ROWS * LANES
                 else:
-                    tile = sum_channels(tile_zero(ROWS), v, at, u, at_u, depth, block * LANES)
-                    tile_store(tile, m, to, LANES)
+                    tile_store(sum_channels(tile_zero(ROWS), v, at, u, at_u, depth, step), m, to, LANES)
+                    at, to = at + ROWS * LANES, to + ROWS * LANES
 
 
 @jit
@@ -103,47 +104,56 @@ def transform_block(x, v, border, size, offset, place, patches, start, stop, blo
 
 
 @jit
-def transform_block_back(m, bias, residual, floor, y, size, y_at, place, patches, count, block):
+def transform_block_back(m, bias, residual, floor, y, size, y_at, place, patches, count, block, out_first, out_last):
     """Finish `count` patches of y from `place` on, whose points are in m as `transform_block` arranges them."""
     filters = size[2]
-    out_blocks = (filters + LANES - 1) // LANES
-    plane = (out_blocks * block + 1) * LANES
+    plane = ((filters + LANES - 1) // LANES * block + 1) * LANES
     first_m, first_y, biases, added = pointer(m, 0), pointer(y, 0), pointer(bias, 0), pointer(residual, 0)
     for patch in range(count):
         oh, ow = place[1] * 4, place[2] * 4
-        to = place[0] * y_at[1] + oh * y_at[2] + ow * y_at[3]
+        at_y = place[0] * y_at[1] + oh * y_at[2] + ow * y_at[3]
         rows, cols = min(4, size[0] - oh), min(4, size[1] - ow)
-        for o in range(out_blocks):
-            lanes, points = min(LANES, filters - o * LANES), pointer(first_m, (o * block + patch) * LANES)
+        for o in range(out_first, out_last):
+            lanes, points, to = filters - o * LANES, pointer(first_m, (o * block + patch) * LANES), at_y + o * LANES
             if lanes > NARROW:
+                lanes = min(lanes, LANES)
                 wide = load_part(biases, o * LANES, lanes)
                 transform_back(wide, points, plane, added, floor, first_y, to, y_at, rows, cols, lanes)
             else:
                 half = load_part_like(narrow_zero(), biases, o * LANES, lanes)
                 transform_back(half, points, plane, added, floor, first_y, to, y_at, rows, cols, lanes)
-            to += LANES
         place = next_place(place, patches)
 
 
 @jit
-def correlate(start, stop, x, u, bias, residual, floor, y, x_size, y_size, offset, y_at, patches, block, total):
-    """Convolve blocks [start, stop) of `block` patches each, of `total` patches in all images."""
+def correlate(start, stop, x, u, bias, residual, floor, y, x_size, y_size, offset, y_at, patches, block, total, parts):
+    """Convolve; item = (`block` of the `total` patches in all images, one of `parts` of the filters) in [start, stop).
+
+    The parts transform the same patches, each for itself, which is little beside what they multiply.
+    """
     depth, filters = x_size[2], y_size[2]
     in_blocks, out_blocks = (depth + LANES - 1) // LANES, (filters + LANES - 1) // LANES
     v, m = line_up(36 * (in_blocks * block + 1) * LANES), line_up(36 * (out_blocks * block + 1) * LANES)
     border = line_up(BORDER)
     for item in range(start, stop):
-        count = min(block, total - item * block)
-        first, after = first_place(item * block, patches), first_place(item * block + count, patches)
+        patch, part = item // parts * block, item % parts
+        count, first, after = (
+            min(block, total - patch),
+            first_place(patch, patches),
+            first_place(patch + block, patches),
+        )
+        out_first, out_last = part * out_blocks // parts, (part + 1) * out_blocks // parts
         transform_block(x, v, border, x_size, offset, first, patches, 0, count, block)
         rows = (count + patches[1] - 1) // patches[1] * 4
         at_x = (after[0] * x_size[0] + after[1] * 4) * x_size[1] * depth
         at_y = first[0] * y_at[1] + first[1] * 4 * y_at[2]
         products(
-            v, u, m, count, block, in_blocks, out_blocks, depth, filters, x, at_x, rows * x_size[1] * depth // LANES,
-            y, residual, at_y, rows * y_at[2] // LANES,
+            v, u, m, count, block, depth, filters, out_first, out_last, x, at_x, rows * x_size[1] * depth // LANES, y,
+            residual, at_y, rows * y_at[2] // LANES,
         )  # fmt: skip
-        transform_block_back(m, bias, residual, floor, y, y_size, y_at, first, patches, count, block)
+        transform_block_back(
+            m, bias, residual, floor, y, y_size, y_at, first, patches, count, block, out_first, out_last
+        )
 
 
 # --- Forward and input gradient ---------------------------------------------------------------------------------------
@@ -180,10 +190,12 @@ def bind(x: Array, u: Array, bias: Array, y: Array, offset: Pair, end: Finish) -
     total = n * patches[0] * patches[1]
     block = block_patches(depth, filters, total)
     y_at = (0, oh * ow * filters, ow * filters, filters)
-    items = -(-total // block)
+    count, macs = -(-total // block), total * 36 * depth * filters
+    parts = max(1, min(blocks(filters) // PART, macs // RANGE_MACS)) if count == 1 else 1
+    items = count * parts
     return [partial(
-        parallel_for, correlate, items, grain(items, total * 36 * depth * filters), x.reshape(-1), u, bias, *end,
-        y.reshape(-1), x.shape[1:], y.shape[1:], offset, y_at, patches, block, total,
+        parallel_for, correlate, items, grain(items, macs), x.reshape(-1), u, bias, *end, y.reshape(-1), x.shape[1:],
+        y.shape[1:], offset, y_at, patches, block, total, parts,
     )]  # fmt: skip
 
 

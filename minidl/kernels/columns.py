@@ -1,0 +1,116 @@
+"""The direct convolution of few pixels: what each pixel sees is copied, so that every weight is read once for all.
+
+With one image the weights are most of what is read, and they come from memory. Two tiles of 16 filters each are summed
+at once: they share what is read of the pixels, and two streams of weights come faster than one.
+"""
+# mypy: allow-untyped-defs, allow-untyped-calls, no-check-untyped-defs
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from numpy.typing import NDArray
+
+from .direct import Call, Geometry
+from .finish import Finish, finish_tile
+from .jit import jit
+from .pack import blocks
+from .parallel import parallel_for
+from .simd import LANES, line_up, load_part, pointer, store, zero
+from .tile import tile_fill, tile_fma, tile_rows
+
+Array = NDArray[Any]
+Pair = tuple[int, int]
+
+HALF = max(1, tile_rows() // 2)  # two tiles of so many rows take as many registers as one of all rows
+WHOLE = 2 * HALF if tile_rows() == 8 else HALF  # where tiles have 8 rows, there are registers for two of them
+RANGE_FLOATS = 1 << 16  # weights that a range reads at least: long beside a dispatch
+
+
+@jit
+def gather(start, stop, x, seen, x_size, y_size, kernel, stride, offset, pixels, padded):
+    """Copy what taps [start, stop) see: (N, H, W, C) → (taps, blocks of 16 channels, `padded` pixels, 16)."""
+    height, width, channels = x_size
+    first_x, first_seen = pointer(x, 0), pointer(seen, 0)
+    for tap in range(start, stop):
+        for pixel in range(pixels):
+            image, place = pixel // (y_size[0] * y_size[1]), pixel % (y_size[0] * y_size[1])
+            row = place // y_size[1] * stride[0] + offset[0] + tap // kernel[1]
+            column = place % y_size[1] * stride[1] + offset[1] + tap % kernel[1]
+            inside = 0 <= row < height and 0 <= column < width
+            at = ((image * height + row) * width + column) * channels
+            to = (tap * ((channels + LANES - 1) // LANES) * padded + pixel) * LANES
+            for c in range(0, channels, LANES):
+                vector = load_part(first_x, at + c, min(LANES, channels - c)) if inside else zero()
+                store(first_seen, to, vector)
+                to += padded * LANES
+
+
+@jit
+def sum_pair(pair, seen, at, weight, at_one, at_two, taps, depth, step):
+    """Add Σ_{tap,c} seen[tap, pixel, c] · weight[tap, c] to two tiles, of the filters at `at_one` and `at_two`."""
+    one, two = pair
+    for _tap in range(taps):
+        for first in range(0, depth, LANES):
+            for c in range(min(LANES, depth - first)):
+                one = tile_fma(one, seen, at + c, LANES, weight, at_one)
+                two = tile_fma(two, seen, at + c, LANES, weight, at_two)
+                at_one += LANES
+                at_two += LANES
+            at += step
+    return one, two
+
+
+@jit
+def finish_pair(pair, residual, floor, y, to, filters, pixels, lanes):
+    """Finish two tiles, of `lanes` filters together."""
+    finish_tile(pair[0], residual, floor, y, to, filters, pixels, min(lanes, LANES))
+    if lanes > LANES:
+        finish_tile(pair[1], residual, floor, y, to + LANES, filters, pixels, lanes - LANES)
+
+
+@jit
+def correlate(start, stop, seen, weight, bias, residual, floor, y, pixels, padded, taps, depth, filters):
+    """Convolve; an item in [start, stop) is 32 filters, of all pixels."""
+    columns, weights, added, first_y = pointer(seen, 0), pointer(weight, 0), pointer(residual, 0), pointer(y, 0)
+    step, a_block = padded * LANES, taps * depth * LANES
+    for item in range(start, stop):
+        channel = item * 2 * LANES
+        lanes = min(2 * LANES, filters - channel)
+        at_one = item * 2 * a_block
+        at_two = at_one + a_block if lanes > LANES else at_one
+        left, right = (
+            load_part(pointer(bias, 0), channel, min(lanes, LANES)),
+            load_part(pointer(bias, 0), channel + LANES, max(lanes - LANES, 0)),
+        )
+        pixel = 0
+        while pixel < pixels:
+            at, to = pixel * LANES, pixel * filters + channel
+            if pixels - pixel <= HALF:
+                few = tile_fill(HALF, left), tile_fill(HALF, right)
+                few = sum_pair(few, columns, at, weights, at_one, at_two, taps, depth, step)
+                finish_pair(few, added, floor, first_y, to, filters, pixels - pixel, lanes)
+                pixel += HALF
+            else:
+                many = tile_fill(WHOLE, left), tile_fill(WHOLE, right)
+                many = sum_pair(many, columns, at, weights, at_one, at_two, taps, depth, step)
+                finish_pair(many, added, floor, first_y, to, filters, pixels - pixel, lanes)
+                pixel += WHOLE
+
+
+def bind(x: Array, packed: Array, bias: Array, y: Array, geometry: Geometry, groups: int, end: Finish) -> list[Call]:
+    """Return the calls of `gather` and `correlate` that fill all of `y`; as `direct.bind`, for one group only."""
+    (n, height, width, channels), filters, kernel = x.shape, y.shape[3], geometry.kernel
+    pixels, taps = n * geometry.y_size[0] * geometry.y_size[1], kernel[0] * kernel[1]
+    padded = -(-pixels // HALF) * HALF
+    seen = line_up((taps * blocks(channels) * padded + WHOLE) * LANES)  # the last tile may reach behind the last pixel
+    items, weights = -(-blocks(filters) // 2), 2 * LANES * taps * channels
+    copying = partial(
+        parallel_for, gather, taps, taps, x.reshape(-1), seen, (height, width, channels), geometry.y_size, kernel,
+        geometry.stride, geometry.offset, pixels, padded,
+    )  # fmt: skip
+    return [copying, partial(
+        parallel_for, correlate, items, -(-RANGE_FLOATS // weights), seen, packed, bias, *end, y.reshape(-1), pixels,
+        padded, taps, channels, filters,
+    )]  # fmt: skip

@@ -6,6 +6,7 @@ It is the definition that passes and inference plans are tested against; it leav
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 
@@ -36,9 +37,14 @@ def run(graph: Graph, x: Array) -> Array:
 
 
 def compute(node: Node, inputs: list[Array]) -> Array:
-    """The value of one node, from those that it reads."""
+    """The value of one node, from those that it reads; the node's function is left as it is."""
+    return forward(replace(node, function=copy.copy(node.function)), inputs)
+
+
+def forward(node: Node, inputs: list[Array]) -> Array:
+    """As `compute`, but the function keeps what its backward would need."""
     if node.op in ("Reshape", "BroadcastTo"):  # their option is a shape, with the traced number of samples in it
         target = (len(inputs[0]), *node.shape)
         return inputs[0].reshape(target) if node.op == "Reshape" else np.broadcast_to(inputs[0], target)
     assert node.function is not None
-    return copy.copy(node.function).forward(*inputs)  # a copy, since forward keeps things for backward in it
+    return node.function.forward(*inputs)

@@ -213,8 +213,9 @@ def costs(
     (n, height, width, channels), (filters, kh, kw, depth) = x_shape, weight_shape
     if depth == 1 and filters == channels:
         return {"depthwise": 0.0}
+    few = prepared and groups == 1 and n * height * width <= 16
     if (kh, kw, *padding) == (1, 1, 0, 0):
-        return {"pointwise": 0.0}
+        return {"columns" if few else "pointwise": 0.0}
     oh, ow = output_size(height, kh, stride[0], padding[0]), output_size(width, kw, stride[1], padding[1])
     in_blocks, out_blocks = -(-depth // 16), -(-(filters // groups) // 16)
     per_tap = groups * depth * out_blocks

@@ -29,7 +29,7 @@ Call = Callable[[], object]
 ROWS = tile_rows()
 SCRATCH_FLOATS = 1 << 16  # 256 KiB: beside as much output, in a common level-2 cache
 RANGES = 16  # at most so many: a range allocates its scratch, and fresh memory is not free
-RANGE_MACS = 1 << 22  # multiply-adds in a range at least: long beside a dispatch, short beside a layer
+RANGE_MACS = 1 << 21  # multiply-adds in a range at least: long beside a dispatch, short beside a layer
 
 
 # --- The loop ---------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """One parallel loop: ranges of images or rows, run by a few ordinary Python threads that share a counter.
 
-Kernels release the GIL, so plain threads suffice. The ranges depend on the work alone, never on the number of threads,
-so results are the same bits for any number; this file leaves out everything that a kernel does inside a range.
+Kernels release the GIL, so plain threads suffice. What is computed for an item does not depend on the range it is in,
+so results are the same bits for any number of threads; this file leaves out everything that a kernel does inside one.
 """
 
 from __future__ import annotations
@@ -14,39 +14,43 @@ from importlib.util import find_spec
 from queue import SimpleQueue
 from typing import Any
 
+import numpy as np
+
 from .memory import keep_freed_memory
 
 Kernel = Callable[..., Any]
+MOST = 16  # grains in a range
 
 
 class _Job:
-    """One loop in flight: whoever comes takes the next range; the last range to end sets `finished`."""
+    """One loop in flight: whoever comes takes the next items; the last to end sets `finished`."""
 
-    def __init__(self, kernel: Kernel, n: int, grain: int, args: tuple[Any, ...]) -> None:
-        self.kernel, self.n, self.grain, self.args = kernel, n, grain, args
+    def __init__(self, kernel: Kernel, n: int, grain: int, args: tuple[Any, ...], threads: int) -> None:
+        self.kernel, self.n, self.grain, self.args, self.threads = kernel, n, grain, args, threads
         self.next_start = 0
         self.running = 0
         self.error: BaseException | None = None
         self.lock = threading.Lock()
         self.finished = threading.Event()
+        self.told = np.zeros(1, np.int64)  # a cell of ``spin.py``, raised when a helper has set `finished`
 
-    def take(self) -> int | None:
-        """Claim the next range and return its start, or None when none is left."""
+    def take(self) -> tuple[int, int] | None:
+        """Claim the next items and return their range, or None when none is left."""
         with self.lock:
             if self.next_start >= self.n:
                 return None
             start = self.next_start
-            self.next_start += self.grain
+            self.next_start = stop = min(start + share(self.n - start, self.grain, self.threads), self.n)
             self.running += 1
-            return start
+            return start, stop
 
     def cancel(self) -> None:
-        """Let nobody claim another range."""
+        """Let nobody claim anything more."""
         with self.lock:
             self.next_start = self.n
 
     def leave(self, error: BaseException | None) -> None:
-        """Report the end of a claimed range; an error cancels the ranges nobody has claimed yet."""
+        """Report the end of a claimed range; an error cancels what nobody has claimed yet."""
         with self.lock:
             self.running -= 1
             if error is not None:
@@ -59,15 +63,30 @@ class _Job:
         """Run ranges until none is left."""
         _inside.flag = True
         try:
-            while (start := self.take()) is not None:
+            while (claimed := self.take()) is not None:
                 error: BaseException | None = None
                 try:
-                    self.kernel(start, min(start + self.grain, self.n), *self.args)
+                    self.kernel(*claimed, *self.args)
                 except BaseException as raised:
                     error = raised
                 self.leave(error)
         finally:
             _inside.flag = False
+
+    def wait(self) -> None:
+        """Return when all ranges have ended; awake at first, as the helpers' last ones take about as long as ours."""
+        if not self.finished.is_set():
+            if _state.spins:
+                import_module("minidl.kernels.spin").wait(self.told, 1)
+            self.finished.wait()
+
+
+def share(left: int, grain: int, threads: int) -> int:
+    """Return how many of the items left to claim next, a multiple of the grain: many at first, then ever fewer.
+
+    So the threads meet seldom, and yet end together. No more than `MOST` grains, as the twins' temporaries are so long.
+    """
+    return grain * max(1, min(MOST, left // (2 * threads * grain)))
 
 
 class _Pool:
@@ -75,6 +94,7 @@ class _Pool:
 
     def __init__(self) -> None:
         self.jobs: SimpleQueue[_Job] = SimpleQueue()
+        self.offered = np.zeros(1, np.int64)  # a cell of ``spin.py``: how many times a job was put
         self.helpers = 0
         self.lock = threading.Lock()
 
@@ -82,23 +102,28 @@ class _Pool:
         """Offer the job to up to `helpers` threads."""
         with self.lock:
             while self.helpers < helpers:
-                threading.Thread(target=_help, args=(self.jobs,), name="minidl-kernel", daemon=True).start()
+                threading.Thread(target=self.help, name="minidl-kernel", daemon=True).start()
                 self.helpers += 1
-        for _ in range(helpers):
-            self.jobs.put(job)
+            for _ in range(helpers):
+                self.jobs.put(job)
+            self.offered += helpers
 
-
-def _help(jobs: SimpleQueue[_Job]) -> None:
-    while True:
-        jobs.get().work()
+    def help(self) -> None:
+        """Work for ever: asleep until a job comes, and awake for a short while after one, as often another follows."""
+        while True:
+            job = self.jobs.get()
+            job.work()
+            if _state.spins and job.finished.is_set():
+                import_module("minidl.kernels.spin").tell_and_wait(job.told, self.offered, self.offered[0] + 1)
 
 
 class _State:
-    """The thread count and the pool, both set when first asked for."""
+    """The thread count and the pool, both set when first asked for; and whether to wait awake."""
 
     threads: int | None = None
     pool: _Pool | None = None
     prepared = False
+    spins = False
 
 
 _state = _State()
@@ -123,6 +148,7 @@ def _prepare() -> None:
     if not _state.prepared:
         _state.prepared = True
         keep_freed_memory()
+        _state.spins = find_spec("numba") is not None
         if find_spec("threadpoolctl"):
             import_module("threadpoolctl").threadpool_limits(limits=1, user_api="blas")
 
@@ -151,15 +177,20 @@ def set_num_threads(n: int) -> None:
 def get_num_threads() -> int:
     """Return the number of threads; until set, the number of cores this process may use."""
     if _state.threads is None:
-        affinity = getattr(os, "sched_getaffinity", None)
-        _state.threads = len(affinity(0)) if affinity else os.cpu_count() or 1
+        _state.threads = _cores()
     return _state.threads
 
 
-def parallel_for(kernel: Kernel, n: int, grain: int, *args: Any) -> None:
-    """Run ``kernel(start, stop, *args)`` over ``[0, n)`` in ranges of `grain`, on `get_num_threads` threads.
+def _cores() -> int:
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
-    The ranges may run in any order and at the same time, so a kernel writes only what belongs to its range.
+
+def parallel_for(kernel: Kernel, n: int, grain: int, *args: Any) -> None:
+    """Run ``kernel(start, stop, *args)`` over ``[0, n)`` in ranges of whole grains, on `get_num_threads` threads.
+
+    The ranges may run in any order and at the same time, so a kernel writes only what belongs to its items, and what
+    it writes depends on the item, not on the range.
     Calls from inside a kernel run in place. The first exception of a range cancels those not yet begun and is raised.
 
     Parameters
@@ -169,7 +200,7 @@ def parallel_for(kernel: Kernel, n: int, grain: int, *args: Any) -> None:
     n : int
         Number of items; nothing runs if it is 0.
     grain : int
-        Items in a range; must depend on the work only, so that results do not depend on the number of threads.
+        Items in a range at least: so many that their time is long beside that of a dispatch, some 10 µs.
     *args
         Handed to every call.
 
@@ -186,16 +217,19 @@ def parallel_for(kernel: Kernel, n: int, grain: int, *args: Any) -> None:
     if grain < 1:
         raise ValueError(f"The grain of a parallel loop is {grain}; expected 1 or more.")
     _prepare()
-    helpers = min(get_num_threads(), -(-n // grain)) - 1
-    if helpers < 1 or getattr(_inside, "flag", False):
-        for start in range(0, n, grain):
-            kernel(start, min(start + grain, n), *args)
+    threads = min(get_num_threads(), -(-n // grain))
+    if threads < 2 or getattr(_inside, "flag", False):
+        start = 0
+        while start < n:
+            stop = min(start + share(n - start, grain, 1), n)
+            kernel(start, stop, *args)
+            start = stop
         return
-    job = _Job(kernel, n, grain, args)
-    _pool().call(job, helpers)
+    job = _Job(kernel, n, grain, args, threads)
+    _pool().call(job, threads - 1)
     try:
         job.work()
-        job.finished.wait()
+        job.wait()
     except BaseException:  # Ctrl-C between two ranges: let the helpers stop after theirs
         job.cancel()
         raise

@@ -18,7 +18,7 @@ Array = NDArray[Any]
 Pair = tuple[int, int]
 Shape = tuple[int, ...]
 
-GRAIN = 1 << 15  # floats of x in a range, about: 10 µs of work or more
+GRAIN = 1 << 17  # floats of x in a range, about: 30 µs of work or more
 
 
 # --- Loops over rows [start, stop) of outputs, N·OH in all ------------------------------------------------------------

@@ -31,6 +31,7 @@ def calls() -> dict[str, Callable[[], None]]:
     found: dict[str, Callable[[], None]] = {}
     for name in CONVOLUTIONS:
         found[f"convolution, {name}"] = partial(_convolve, name)
+    found |= {"convolution, few pixels": _convolve_few, "waiting": _wait}
     found |= {"batch norm": _normalize, "activations": _activate, "pooling": _pool}
     found |= {"optimizers": _optimize, "random numbers": _draw, "rounding": _round}
     return found
@@ -44,6 +45,22 @@ def _convolve(name: str) -> None:
     conv.forward(x, weight, _floats(weight_shape[0]), *how)
     conv.grad_input(y, weight, x.shape, *how)
     conv.grad_weight(x, y, weight.shape, *how)
+
+
+def _convolve_few() -> None:
+    from .prepared import PreparedConv
+
+    x, weight, y = _floats(1, 1, 1, 16), _floats(16, 1, 1, 16), _floats(1, 1, 1, 16)
+    for call in PreparedConv(weight, None, (1, 1), (0, 0), 1).bind(x, y):
+        call()
+
+
+def _wait() -> None:
+    from . import spin
+
+    cell = np.ones(1, np.int64)
+    spin.wait(cell, 1)
+    spin.tell_and_wait(cell, cell, 1)
 
 
 def _normalize() -> None:

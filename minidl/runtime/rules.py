@@ -5,16 +5,18 @@ A rule for each operation worth one; every other operation computes as it always
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from minidl.graph import Node
-from minidl.graph.run import compute
+from minidl.graph.run import forward
 from minidl.kernels import norm
-from minidl.kernels.backend import compiled
+from minidl.kernels.backend import compiled, conv_kind
 from minidl.types import Array
 
 Call = Callable[[], object]
@@ -28,15 +30,16 @@ def binder(node: Node, sources: tuple[Node, ...]) -> Bind:
 
 
 def _computed(node: Node, inputs: list[Array], y: Array) -> list[Call]:
-    return [lambda: np.copyto(y, compute(node, inputs), casting="no")]
+    own = replace(node, function=copy.copy(node.function))  # its forward keeps things, and chunks run side by side
+    return [lambda: np.copyto(y, forward(own, inputs), casting="no")]
 
 
 def _conv(node: Node, sources: tuple[Node, ...]) -> Bind | None:
     function: Any = node.function
     fused = node.op == "ConvAddReLU"
-    constants = [source.value for source in sources[1:] if source.value is not None]
+    constants = _constants(sources[1:])
     added = fused and function.add
-    if len(constants) != len(sources) - 1 - added or not (compiled() and constants[0].dtype == np.float32):
+    if len(constants) != len(sources) - 1 - added or not _has_kernels(constants):
         return None  # a weight that is computed from the input, or a type that no kernel is compiled for
     from minidl.kernels.prepared import PreparedConv
 
@@ -49,6 +52,37 @@ def _conv(node: Node, sources: tuple[Node, ...]) -> Bind | None:
         return calls + conv.bind(x, y, residual, fused and function.relu)
 
     return bind
+
+
+def _linear(node: Node, sources: tuple[Node, ...]) -> Bind:
+    """A convolution of one pixel, whose weights stream from memory; under "exact" the network's own product."""
+    constants = _constants(sources[1:])
+    if conv_kind() == "exact" or len(constants) != len(sources) - 1 or not _has_kernels(constants):
+        return _matmul
+    from minidl.kernels.prepared import PreparedConv
+
+    weight, bias = constants[0], constants[1] if len(constants) > 1 else None
+    conv = PreparedConv(weight[:, None, None, :], bias, (1, 1), (0, 0), 1)
+
+    def bind(inputs: list[Array], y: Array) -> list[Call]:
+        calls: list[Call] = []
+        x = _contiguous(inputs[0], calls).reshape(-1, 1, 1, weight.shape[1])
+        return calls + conv.bind(x, y.reshape(-1, 1, 1, len(weight)))
+
+    return bind
+
+
+def _matmul(inputs: list[Array], y: Array) -> list[Call]:
+    x, weight, *bias = inputs
+    return [partial(np.matmul, x, weight.T, out=y), *[partial(np.add, y, b, out=y) for b in bias]]
+
+
+def _constants(sources: tuple[Node, ...]) -> list[Array]:
+    return [source.value for source in sources if source.value is not None]
+
+
+def _has_kernels(constants: list[Array]) -> bool:
+    return compiled() and constants[0].dtype == np.float32
 
 
 def _contiguous(x: Array, calls: list[Call]) -> Array:
@@ -68,14 +102,6 @@ def _norm(node: Node, sources: tuple[Node, ...]) -> Bind:
         x, weight, bias, mean, var, *residual = inputs
         added = residual[0] if residual else None
         return [partial(norm.batch_norm_inference, x, weight, bias, mean, var, function.eps, added, relu, y)]
-
-    return bind
-
-
-def _linear(node: Node, sources: tuple[Node, ...]) -> Bind:
-    def bind(inputs: list[Array], y: Array) -> list[Call]:
-        x, weight, *bias = inputs
-        return [partial(np.matmul, x, weight.T, out=y), *[partial(np.add, y, b, out=y) for b in bias]]
 
     return bind
 

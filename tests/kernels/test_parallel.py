@@ -20,11 +20,24 @@ def threads_are_restored():
 
 
 @given(st.integers(0, 60), st.integers(1, 70), st.integers(1, 4))
-def test_ranges_partition_the_work_and_do_not_depend_on_threads(n, grain, threads):
+def test_ranges_partition_the_work_in_whole_grains(n, grain, threads):
     set_num_threads(threads)
     ranges = []
     parallel_for(lambda start, stop: ranges.append((start, stop)), n, grain)
-    assert sorted(ranges) == [(start, min(start + grain, n)) for start in range(0, n, grain)]
+    ranges.sort()
+    assert [start for start, _ in ranges] + [n] == [0] + [stop for _, stop in ranges]
+    assert all(start < stop and start % grain == 0 for start, stop in ranges)
+
+
+@given(st.integers(1, 10**6), st.integers(1, 100), st.integers(1, 8))
+def test_shares_fall_so_that_threads_end_together(left, grain, threads):
+    claimed = []
+    while left > 0:
+        claimed.append(parallel.share(left, grain, threads))
+        assert claimed[-1] == grain or claimed[-1] * 2 * threads <= left  # the others find at least as much
+        left -= claimed[-1]
+    assert sorted(claimed, reverse=True) == claimed
+    assert all(size % grain == 0 and size <= parallel.MOST * grain for size in claimed)
 
 
 def test_threads_work_at_the_same_time():
@@ -56,10 +69,10 @@ def test_a_nested_call_runs_in_place():
 
     def outer(start, stop):
         me = threading.get_ident()
-        parallel_for(lambda a, b: pairs.append((start, a, threading.get_ident() == me)), 4, 1)
+        parallel_for(lambda a, b: pairs.append((start, a, threading.get_ident() == me)), 2, 1)
 
-    parallel_for(outer, 4, 1)
-    assert sorted(pairs) == [(i, j, True) for i in range(4) for j in range(4)]
+    parallel_for(outer, 4, 1)  # of four items, two threads claim one after the other
+    assert sorted(pairs) == [(i, j, True) for i in range(4) for j in range(2)]
 
 
 def test_loops_of_several_threads_do_not_mix():

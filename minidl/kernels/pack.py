@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from .jit import jit
 from .parallel import parallel_for
-from .simd import LANES, line_up, load_part, store
+from .simd import LANES, line_up, load_part, store, zero
+from .tile import tile_load, tile_store, tile_transpose
 
 Array = NDArray[Any]
 
@@ -29,15 +30,15 @@ def pack_filters(start, stop, weight, packed, filters, taps, depth):
     inner = taps * depth
     for block in range(start, stop):
         group, first = block // per_group, block % per_group * LANES
+        source, to, whole = (group * filters + first) * inner, block * inner * LANES, 0
+        if first + LANES <= filters:
+            whole = inner // LANES * LANES
+            for i in range(0, whole, LANES):
+                square = tile_load(LANES, zero(), weight, source + i, inner)
+                tile_store(tile_transpose(square), packed, to + i * LANES, LANES)
         for lane in range(LANES):
-            to = block * inner * LANES + lane
-            if first + lane < filters:
-                source = (group * filters + first + lane) * inner
-                for i in range(inner):
-                    packed[to + i * LANES] = weight[source + i]
-            else:
-                for i in range(inner):
-                    packed[to + i * LANES] = 0.0
+            for i in range(whole, inner):
+                packed[to + i * LANES + lane] = weight[source + lane * inner + i] if first + lane < filters else 0.0
 
 
 @jit

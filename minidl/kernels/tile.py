@@ -173,3 +173,26 @@ def across(typing: Any, tiles: Any, row: Any) -> Any:
         return context.make_tuple(builder, sig.return_type, picked)
 
     return types.UniTuple(tiles.dtype.dtype, tiles.count)(tiles, row), lower
+
+
+@intrinsic
+def tile_transpose(typing: Any, tile: Any) -> Any:
+    """``tile_transpose(tile)``: row p's lane q to row q's lane p, of as many rows as lanes."""
+
+    def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        rows, lanes = list(cgutils.unpack_tuple(builder, args[0])), tile.dtype.lanes
+        step = 1
+        while step < lanes:  # exchange the corners of blocks of 2·step by 2·step, all in step with one another
+            for p in range(lanes):
+                if not p & step:
+                    a, b = rows[p], rows[p + step]
+                    upper = [k if not k & step else lanes + k - step for k in range(lanes)]
+                    lower_half = [k + step if not k & step else lanes + k for k in range(lanes)]
+                    rows[p], rows[p + step] = (
+                        builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(ir.IntType(32), lanes), order))
+                        for order in (upper, lower_half)
+                    )
+            step *= 2
+        return context.make_tuple(builder, sig.return_type, rows)
+
+    return tile(tile), lower

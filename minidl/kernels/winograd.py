@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from .direct import RANGE_MACS, Call, grain
 from .finish import Finish, finish
 from .jit import jit
-from .pack import blocks, pack, pack_transposed
+from .pack import blocks, pack
 from .parallel import parallel_for
 from .simd import LANES, NARROW, line_up, load_part, load_part_like, narrow_zero, pointer, zero
 from .tile import tile_fill, tile_fma, tile_rows, tile_store, tile_zero
@@ -28,6 +28,7 @@ from .winograd_transforms import (
     prefetch_part,
     transform_back,
     transform_filters,
+    transform_filters_back,
     transform_patch,
 )
 
@@ -160,27 +161,21 @@ def correlate(start, stop, x, u, bias, residual, floor, y, x_size, y_size, offse
 
 
 def prepare(weight: Array) -> Array:
-    """Return `weight` (O, 3, 3, C) packed and transformed."""
-    return transformed(pack(weight, 1), weight.shape[3])
+    """Return G w Gᵀ of `weight` (O, 3, 3, C), (36, blocks of 16 filters, C, 16); worth keeping where it is constant."""
+    filters, _, _, depth = weight.shape
+    packed, u = pack(weight, 1), line_up(36 * blocks(filters) * depth * LANES)
+    parallel_for(transform_filters, blocks(filters), 2, packed, u, depth)
+    return u
 
 
 def grad_input(grad_y: Array, weight: Array, padding: Pair, grad_x: Array) -> None:
     """Fill `grad_x`: the convolution of `grad_y`, padded by 2 − padding, with flipped, transposed weights."""
     filters, _, _, depth = weight.shape
-    packed = line_up(blocks(depth) * 9 * filters * LANES)
-    parallel_for(
-        pack_transposed, blocks(depth), 8, weight.reshape(-1), packed, filters, (3, 3), depth, (0, 0), (1, 1)
-    )  # fmt: skip
+    u = line_up(36 * blocks(depth) * filters * LANES)
+    parallel_for(transform_filters_back, blocks(depth), 2, weight.reshape(-1), u, filters, depth)
     zeros, offset = np.zeros(depth, np.float32), (padding[0] - 2, padding[1] - 2)
-    for call in bind(grad_y, transformed(packed, filters), zeros, grad_x, offset, finish()):
+    for call in bind(grad_y, u, zeros, grad_x, offset, finish()):
         call()
-
-
-def transformed(packed: Array, depth: int) -> Array:
-    """Return G w Gᵀ of packed weights, (36, blocks, C, 16); worth keeping where the weight does not change."""
-    u = line_up(4 * packed.size)
-    parallel_for(transform_filters, packed.size // (9 * depth * LANES), 2, packed, u, depth)
-    return u
 
 
 def bind(x: Array, u: Array, bias: Array, y: Array, offset: Pair, end: Finish) -> list[Call]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from .finish import finish_tile
 from .jit import jit
-from .simd import LANES, load_like, load_part_like, pointer, prefetch, store, width, zero
+from .simd import LANES, line_up, load_like, load_part, load_part_like, pointer, prefetch, store, width, zero
 from .tile import across, tile_load, tile_store
 
 BORDER = 36 * LANES  # floats: a patch that reaches outside the image is copied
@@ -194,28 +194,47 @@ def transform_back(bias, m, plane, residual, floor, y, to, y_at, rows, cols, lan
 
 
 @jit
-def filter_columns(kind, packed, at, tap):
-    """Apply G to the three columns of taps, `tap` floats apart."""
-    return (
-        filter_1d(tile_load(3, kind, packed, at, 3 * tap)), filter_1d(tile_load(3, kind, packed, at + tap, 3 * tap)),
-        filter_1d(tile_load(3, kind, packed, at + 2 * tap, 3 * tap)),
+def filter_2d(g, tap, u, plane):
+    """Store G g Gᵀ of nine taps `tap` floats apart, its 36 points `plane` apart."""
+    c = (
+        filter_1d(tile_load(3, zero(), g, 0, 3 * tap)), filter_1d(tile_load(3, zero(), g, tap, 3 * tap)),
+        filter_1d(tile_load(3, zero(), g, 2 * tap, 3 * tap)),
     )  # fmt: skip
+    tile_store(filter_1d(across(c, 0)), u, 0, plane)
+    tile_store(filter_1d(across(c, 1)), u, 6 * plane, plane)
+    tile_store(filter_1d(across(c, 2)), u, 12 * plane, plane)
+    tile_store(filter_1d(across(c, 3)), u, 18 * plane, plane)
+    tile_store(filter_1d(across(c, 4)), u, 24 * plane, plane)
+    tile_store(filter_1d(across(c, 5)), u, 30 * plane, plane)
 
 
 @jit
 def transform_filters(start, stop, packed, u, depth):
     """G w Gᵀ: (blocks, 9, C, 16) → (36, blocks, C, 16), over [start, stop) blocks."""
     plane, tap = packed.size // 9, depth * LANES
+    first_w, first_u = pointer(packed, 0), pointer(u, 0)
     for block in range(start, stop):
         for c in range(depth):
-            at, to = block * 9 * tap + c * LANES, (block * depth + c) * LANES
-            points = filter_columns(zero(), packed, at, tap)
-            tile_store(filter_1d(across(points, 0)), u, to, plane)
-            tile_store(filter_1d(across(points, 1)), u, to + 6 * plane, plane)
-            tile_store(filter_1d(across(points, 2)), u, to + 12 * plane, plane)
-            tile_store(filter_1d(across(points, 3)), u, to + 18 * plane, plane)
-            tile_store(filter_1d(across(points, 4)), u, to + 24 * plane, plane)
-            tile_store(filter_1d(across(points, 5)), u, to + 30 * plane, plane)
+            filter_2d(
+                pointer(first_w, block * 9 * tap + c * LANES), tap, pointer(first_u, (block * depth + c) * LANES), plane
+            )
+
+
+@jit
+def transform_filters_back(start, stop, weight, u, filters, depth):
+    """G w Gᵀ of the flipped taps: (O, 9, C) → (36, blocks of 16 channels, O, 16), over [start, stop) blocks."""
+    plane = u.size // 36
+    few = line_up(9 * LANES)
+    first_w, first_u = pointer(weight, 0), pointer(u, 0)
+    for block in range(start, stop):
+        lanes = min(LANES, depth - block * LANES)
+        for o in range(filters):
+            taps, step = pointer(first_w, (o * 9 + 8) * depth + block * LANES), -depth
+            if lanes < LANES:
+                for tap in range(9):
+                    store(few, tap * LANES, load_part(taps, tap * step, lanes))
+                taps, step = pointer(few, 0), LANES
+            filter_2d(taps, step, pointer(first_u, (block * filters + o) * LANES), plane)
 
 
 @jit
@@ -248,3 +267,16 @@ def transform_grad(kind, image, floats, lanes, size, top, left, scratch, d, plan
         copy_patch(4, kind, image, floats, lanes, size, top, left, scratch)
         patch, row, column = scratch, 4 * LANES, LANES
     grad_2d(kind, patch, row, column, d, plane)
+
+
+@jit
+def taps_2d(u, plane, taps, step):
+    """Store Gᵀ u G of 36 points `plane` apart, the nine taps `step` floats apart."""
+    c = (
+        taps_1d(tile_load(6, zero(), u, 0, 6 * plane)), taps_1d(tile_load(6, zero(), u, plane, 6 * plane)),
+        taps_1d(tile_load(6, zero(), u, 2 * plane, 6 * plane)), taps_1d(tile_load(6, zero(), u, 3 * plane, 6 * plane)),
+        taps_1d(tile_load(6, zero(), u, 4 * plane, 6 * plane)), taps_1d(tile_load(6, zero(), u, 5 * plane, 6 * plane)),
+    )  # fmt: skip
+    tile_store(taps_1d(across(c, 0)), taps, 0, step)
+    tile_store(taps_1d(across(c, 1)), taps, 3 * step, step)
+    tile_store(taps_1d(across(c, 2)), taps, 6 * step, step)

@@ -12,18 +12,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .finish import finish_tile
 from .jit import jit
 from .pack import blocks
 from .parallel import parallel_for
 from .simd import LANES, NARROW, line_up, load, narrow_zero, pointer, store, zero
-from .tile import across, tile_fma, tile_load, tile_rows, tile_store
+from .tile import tile_fma, tile_load, tile_rows, tile_store, tile_transpose, tile_zero
 from .winograd import BLOCK_FLOATS, CACHE_FLOATS, transform_block
 from .winograd_transforms import (
     BORDER,
     first_place,
     next_place,
     prefetch_part,
-    taps_1d,
+    taps_2d,
     transform_grad,
 )
 
@@ -65,8 +66,8 @@ def transform_both(start, stop, x, grad_y, v, d, x_size, y_size, padding, patche
 
 
 @jit
-def add_products(start, stop, v, d, sums, at_sums, count, block, depth, filters, x, at_x, grad_y, at_y, lines):
-    """sums[point] += Σ_patches v[point, patch, c] · d[point, patch, o] for points [start, stop).
+def add_products(start, stop, v, d, sums, at_sums, fresh, count, block, depth, filters, x, at_x, grad_y, at_y, lines):
+    """sums[point] += Σ_patches v[point, patch, c] · d[point, patch, o] for points [start, stop); `fresh`: from zero on.
 
     With each product 1/36 of what is read next, lines[0] of x and lines[1] of grad_y, is asked for, as in `products`.
     """
@@ -80,7 +81,7 @@ def add_products(start, stop, v, d, sums, at_sums, count, block, depth, filters,
             for o in range(out_blocks):
                 to = at_sums + ((point * out_blocks + o) * in_blocks * LANES + point + c) * LANES
                 at_d = point * plane_d + o * block * LANES
-                tile = tile_load(ROWS, zero(), sums, to, LANES)
+                tile = tile_zero(ROWS) if fresh else tile_load(ROWS, zero(), sums, to, LANES)
                 for patch in range(count):
                     tile = tile_fma(tile, v, at_v + patch * LANES, 1, d, at_d + patch * LANES)
                 tile_store(tile, sums, to, LANES)
@@ -94,7 +95,6 @@ def grad_chunks(start, stop, x, grad_y, sums, x_size, y_size, padding, patches, 
     v, d = line_up(36 * (in_blocks * block + 1) * LANES), line_up(36 * (out_blocks * block + 1) * LANES)
     size = 36 * (out_blocks * in_blocks * LANES + 1) * LANES
     for part in range(start, stop):
-        sums[part * size : (part + 1) * size] = np.float32(0.0)
         last = min((part + 1) * chunk, total)
         for first in range(part * chunk, last, block):
             count = min(block, last - first)
@@ -104,7 +104,10 @@ def grad_chunks(start, stop, x, grad_y, sums, x_size, y_size, padding, patches, 
             at_y = (image * y_size[0] + row * 4) * y_size[1] * filters
             rows = (block + patches[1] - 1) // patches[1] * 4
             lines = rows * x_size[1] * depth // LANES, rows * y_size[1] * filters // LANES
-            add_products(0, 36, v, d, sums, part * size, count, block, depth, filters, x, at_x, grad_y, at_y, lines)
+            fresh = first == part * chunk
+            add_products(
+                0, 36, v, d, sums, part * size, fresh, count, block, depth, filters, x, at_x, grad_y, at_y, lines
+            )
 
 
 @jit
@@ -114,35 +117,27 @@ def transform_sums(start, stop, sums, chunks, grad, filters, depth):
     An item in [start, stop) is 16 filters' 16 channels.
     """
     out_blocks, padded = (filters + LANES - 1) // LANES, (depth + LANES - 1) // LANES * LANES
-    plane = (out_blocks * padded + 1) * LANES
-    points = line_up(36 * LANES)
-    taps = np.empty((LANES, 9 * LANES), np.float32)
+    plane, square = (out_blocks * padded + 1) * LANES, LANES * LANES
+    points, taps = line_up(36 * square), line_up(9 * square)
+    first_grad, none = pointer(grad, 0), pointer(np.empty(0, np.float32), 0)
     for item in range(start, stop):
         block, first = item // (padded // LANES), item % (padded // LANES) * LANES
-        channels = min(LANES, depth - first)
-        for c in range(channels):
-            at = (block * padded + first + c) * LANES
-            for point in range(36):
-                total = load(sums, at + point * plane)
+        at = (block * padded + first) * LANES
+        for point in range(36):
+            for c in range(0, square, LANES):
+                total = load(sums, at + point * plane + c)
                 for part in range(1, chunks):
-                    total = total + load(sums, (part * 36 + point) * plane + at)
-                store(points, point * LANES, total)
-            columns = (
-                taps_1d(tile_load(6, zero(), points, 0, 6 * LANES)),
-                taps_1d(tile_load(6, zero(), points, LANES, 6 * LANES)),
-                taps_1d(tile_load(6, zero(), points, 2 * LANES, 6 * LANES)),
-                taps_1d(tile_load(6, zero(), points, 3 * LANES, 6 * LANES)),
-                taps_1d(tile_load(6, zero(), points, 4 * LANES, 6 * LANES)),
-                taps_1d(tile_load(6, zero(), points, 5 * LANES, 6 * LANES)),
-            )
-            tile_store(taps_1d(across(columns, 0)), taps[c], 0, LANES)
-            tile_store(taps_1d(across(columns, 1)), taps[c], 3 * LANES, LANES)
-            tile_store(taps_1d(across(columns, 2)), taps[c], 6 * LANES, LANES)
-        for lane in range(min(LANES, filters - block * LANES)):
-            for tap in range(9):
-                to = ((block * LANES + lane) * 9 + tap) * depth + first
-                for c in range(channels):
-                    grad[to + c] = taps[c, tap * LANES + lane]
+                    total = total + load(sums, (part * 36 + point) * plane + at + c)
+                store(points, point * square + c, total)
+        for c in range(0, square, LANES):
+            taps_2d(pointer(points, c), square, pointer(taps, c), square)
+        channels, to = min(LANES, depth - first), block * LANES * 9 * depth + first
+        for tap in range(9):
+            by_filter = tile_transpose(tile_load(LANES, zero(), taps, tap * square, LANES))
+            finish_tile(
+                by_filter, none, np.float32(-np.inf), first_grad, to + tap * depth, 9 * depth,
+                filters - block * LANES, channels,
+            )  # fmt: skip
 
 
 def grad_weight(x: Array, grad_y: Array, padding: Pair, grad: Array) -> None:
@@ -173,9 +168,10 @@ def _by_point(x: Array, grad_y: Array, sizes: tuple[Any, ...], block: int, total
     depth, filters = sizes[0][2], sizes[1][2]
     v, d = line_up(36 * (blocks(depth) * block + 1) * LANES), line_up(36 * (blocks(filters) * block + 1) * LANES)
     sums = line_up(size)
-    sums.fill(0)
     for first in range(0, total, block):
         count = min(block, total - first)
         parallel_for(transform_both, count, 8, x, grad_y, v, d, *sizes, block, first)
-        parallel_for(add_products, 36, 3, v, d, sums, 0, count, block, depth, filters, x, 0, grad_y, 0, (0, 0))
+        parallel_for(
+            add_products, 36, 3, v, d, sums, 0, first == 0, count, block, depth, filters, x, 0, grad_y, 0, (0, 0)
+        )
     return sums

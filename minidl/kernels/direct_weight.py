@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .direct import RANGE_MACS, SCRATCH_FLOATS, copy_padded
+from .finish import store_turned
 from .jit import jit
 from .pack import blocks
 from .parallel import parallel_for
-from .simd import LANES, line_up, load, store, zero
+from .simd import LANES, line_up, load, pointer, store, zero
 from .tile import tile_fma, tile_load, tile_rows, tile_store
 
 Array = NDArray[Any]
@@ -110,6 +111,7 @@ def add_chunks(start, stop, partial, chunks, grad_weight, filters, taps, depth):
     padded = (depth + LANES - 1) // LANES * LANES
     size = taps * padded * LANES
     chunk_size = partial.size // chunks
+    first_grad, none = pointer(grad_weight, 0), pointer(np.empty(0, np.float32), 0)
     for block in range(start, stop):
         group, first = block // per_group, block % per_group * LANES
         for i in range(block * size, (block + 1) * size, LANES):
@@ -117,13 +119,10 @@ def add_chunks(start, stop, partial, chunks, grad_weight, filters, taps, depth):
             for part in range(1, chunks):
                 total = total + load(partial, part * chunk_size + i)
             store(partial, i, total)
-        for lane in range(min(LANES, filters - first)):
-            to = (group * filters + first + lane) * taps * depth
-            for tap in range(taps):
-                at = block * size + tap * padded * LANES + lane
-                for c in range(depth):
-                    grad_weight[to] = partial[at + c * LANES]
-                    to += 1
+        for tap in range(taps):
+            for c in range(0, depth, LANES):
+                at, to = block * size + (tap * padded + c) * LANES, ((group * filters + first) * taps + tap) * depth + c
+                store_turned(partial, at, taps * depth, none, first_grad, to, filters - first, min(LANES, depth - c))
 
 
 def grad_weight(x: Array, grad_y: Array, stride: Pair, padding: Pair, groups: int, grad: Array) -> None:

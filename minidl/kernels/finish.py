@@ -14,8 +14,9 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from .simd import emit_is_there, emit_load, emit_masked_load, emit_masked_store, emit_maximum, emit_store
-from .tile import emit_row_pointers
+from .jit import jit
+from .simd import LANES, emit_is_there, emit_load, emit_masked_load, emit_masked_store, emit_maximum, emit_store, zero
+from .tile import emit_row_pointers, tile_load, tile_transpose
 
 Array = NDArray[Any]
 
@@ -85,3 +86,13 @@ def _emit_add(builder: Any, sums: list[Any], condition: Any, load_row: Any) -> l
         result.add_incoming(more, then)
         results.append(result)
     return results
+
+
+@jit
+def store_turned(partial, at, stride, none, y, to, rows, lanes):
+    """Store 16 vectors of `partial` as columns: lane q of all of them to ``y[to + q * stride]`` on, of `rows` lanes.
+
+    Only the first `lanes` vectors are stored; `none` is a null pointer.
+    """
+    turned = tile_transpose(tile_load(LANES, zero(), partial, at, LANES))
+    finish_tile(turned, none, np.float32(-np.inf), y, to, stride, rows, lanes)

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .finish import finish_tile
+from .finish import store_turned
 from .jit import jit
 from .pack import blocks
 from .parallel import parallel_for
 from .simd import LANES, NARROW, line_up, load, narrow_zero, pointer, store, zero
-from .tile import tile_fma, tile_load, tile_rows, tile_store, tile_transpose, tile_zero
+from .tile import tile_fma, tile_load, tile_rows, tile_store, tile_zero
 from .winograd import BLOCK_FLOATS, CACHE_FLOATS, transform_block
 from .winograd_transforms import (
     BORDER,
@@ -133,11 +133,9 @@ def transform_sums(start, stop, sums, chunks, grad, filters, depth):
             taps_2d(pointer(points, c), square, pointer(taps, c), square)
         channels, to = min(LANES, depth - first), block * LANES * 9 * depth + first
         for tap in range(9):
-            by_filter = tile_transpose(tile_load(LANES, zero(), taps, tap * square, LANES))
-            finish_tile(
-                by_filter, none, np.float32(-np.inf), first_grad, to + tap * depth, 9 * depth,
-                filters - block * LANES, channels,
-            )  # fmt: skip
+            store_turned(
+                taps, tap * square, 9 * depth, none, first_grad, to + tap * depth, filters - block * LANES, channels
+            )
 
 
 def grad_weight(x: Array, grad_y: Array, padding: Pair, grad: Array) -> None:

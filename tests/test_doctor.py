@@ -6,7 +6,7 @@ import pytest
 
 from minidl.cli import main
 from minidl.graph import trace
-from minidl.kernels import conv
+from minidl.kernels import choice
 from minidl.nn import models
 
 
@@ -29,7 +29,7 @@ def test_it_names_what_is_chosen(capsys):
     (row,) = (
         row for row in explained(capsys, "resnet20", "--batch-size", "128") if "stages.2.0.conv2" in row["layers"]
     )
-    chosen = conv.choose((128, 8, 8, 64), (64, 3, 3, 64), (1, 1), (1, 1), 1)
+    chosen = choice.choose((128, 8, 8, 64), (64, 3, 3, 64), (1, 1), (1, 1), 1)
     assert row["training"].startswith(f"{chosen}: ")
     assert row["convolution"] == "3x3, 64 to 64 channels, images of 8x8"
 

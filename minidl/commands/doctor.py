@@ -64,13 +64,13 @@ def _explain(name: str, batch_size: int) -> Output:
 
 def _convolution(x: Shape, weight: Shape, function: Any, batch_size: int) -> tuple[str, str, str]:
     """Images x (H, W, C) and weights (O, KH, KW, C/groups) in words; the kernel in training, and with weights fixed."""
-    from minidl.kernels import conv
+    from minidl.kernels import choice
 
     stride, padding, groups = function.how
     what = f"{weight[1]}x{weight[2]}, {x[2]} to {weight[0]} channels, images of {x[0]}x{x[1]}"
     what += f", stride {stride[0]}x{stride[1]}" * (stride != (1, 1)) + f", {groups} groups" * (groups > 1)
     training, plan = (
-        conv.explain((batch_size, *x), weight, stride, padding, groups, prepared) for prepared in (False, True)
+        choice.explain((batch_size, *x), weight, stride, padding, groups, prepared) for prepared in (False, True)
     )
     return what, training, plan
 

@@ -18,8 +18,9 @@ from .finish import Finish, finish_tile
 from .jit import jit
 from .pack import blocks
 from .parallel import parallel_for
-from .simd import LANES, fma, line_up, load, load_part, store, zero
+from .simd import fma, line_up, load, load_part, store, zero
 from .tile import tile_fill, tile_fma_lanes, tile_rows, tile_sum, tile_zero
+from .vector import LANES
 
 Array = NDArray[Any]
 Pair = tuple[int, int]

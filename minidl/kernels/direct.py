@@ -12,15 +12,15 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
-import numpy as np
 from numpy.typing import NDArray
 
-from .finish import Finish, finish, finish_tile
+from .finish import Finish, finish_tile
 from .jit import jit
-from .pack import blocks, pack_transposed
+from .pack import blocks
 from .parallel import parallel_for
-from .simd import LANES, NARROW, line_up, load, load_part, load_part_like, narrow_zero, store, zero
+from .simd import line_up, load, load_part, load_part_like, narrow_zero, store, zero
 from .tile import tile_fill, tile_fma, tile_rows
+from .vector import LANES, NARROW
 
 Array = NDArray[Any]
 Pair = tuple[int, int]
@@ -127,7 +127,7 @@ def correlate(
                             finish_tile(narrow, residual, floor, y, to, y_at[3], out_width - ow, lanes)
 
 
-# --- Forward and input gradient ---------------------------------------------------------------------------------------
+# --- What it is bound to ----------------------------------------------------------------------------------------------
 
 
 class Geometry(NamedTuple):
@@ -185,41 +185,3 @@ def geometry(y: Array, kernel: Pair, stride: Pair, padding: Pair) -> Geometry:
     """Return the geometry of a forward convolution that fills all of y (N, OH, OW, O)."""
     _, oh, ow, filters = y.shape
     return Geometry((oh, ow), kernel, stride, (-padding[0], -padding[1]), (0, oh * ow * filters, ow * filters, filters))
-
-
-def grad_input(
-    grad_y: Array, weight: Array, stride: Pair, padding: Pair, groups: int, grad_x: Array, bind: Bind = bind
-) -> None:
-    """Fill `grad_x`: for stride 1 the convolution of `grad_y` with flipped, transposed weights.
-
-    For stride s, pixel s·i + a of x has met only the taps kh ≡ a + padding (mod s); so each of the s·s phases (a, b) of
-    the pixels is a convolution of its own, of stride 1, with every s-th tap.
-    """
-    filters, kh, kw, depth = weight.shape
-    _, height, width, channels = grad_x.shape
-    zeros = np.zeros(channels, np.float32)
-    count = groups * blocks(depth)
-    for a in range(min(stride[0], height)):
-        first_h, taps_h, offset_h, size_h = phase(a, height, kh, stride[0], padding[0])
-        for b in range(min(stride[1], width)):
-            first_w, taps_w, offset_w, size_w = phase(b, width, kw, stride[1], padding[1])
-            if taps_h * taps_w == 0:
-                grad_x[:, a :: stride[0], b :: stride[1]] = 0
-                continue
-            packed = line_up(count * taps_h * taps_w * filters // groups * LANES)
-            parallel_for(
-                pack_transposed, count, 8, weight.reshape(-1), packed, filters // groups, (kh, kw), depth,
-                (first_h, first_w), stride,
-            )  # fmt: skip
-            row = width * channels
-            y_at = (a * row + b * channels, height * row, stride[0] * row, stride[1] * channels)
-            geometry = Geometry((size_h, size_w), (taps_h, taps_w), (1, 1), (offset_h, offset_w), y_at)
-            for call in bind(grad_y, packed, zeros, grad_x, geometry, groups, finish()):
-                call()
-
-
-def phase(a: int, size: int, kernel: int, stride: int, padding: int) -> tuple[int, int, int, int]:
-    """Return of the pixels stride·i + a: first tap, number of taps, where they begin in grad_y, number of pixels."""
-    first = (a + padding) % stride
-    taps = -(-max(0, kernel - first) // stride)
-    return first, taps, (a + padding) // stride - (taps - 1), -(-(size - a) // stride)

@@ -17,8 +17,9 @@ from .finish import store_turned
 from .jit import jit
 from .pack import blocks
 from .parallel import parallel_for
-from .simd import LANES, line_up, load, pointer, store, zero
+from .simd import line_up, load, pointer, store, zero
 from .tile import tile_fma, tile_load, tile_rows, tile_store
+from .vector import LANES
 
 Array = NDArray[Any]
 Pair = tuple[int, int]

@@ -1,6 +1,6 @@
 """The compiled convolutions by name, all with one signature for each of forward, input gradient and weight gradient.
 
-Imported when the first convolution runs, because everything below it needs numba; ``conv.choose`` picks the name.
+Imported when the first convolution runs, because everything below it needs numba; ``choice.py`` picks the name.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from . import columns, depthwise, direct, direct_weight, images, winograd, winograd_weight
+from . import columns, depthwise, direct, direct_input, direct_weight, images, winograd, winograd_weight
 from .direct import Call
 from .finish import Finish
 from .pack import pack
@@ -61,7 +61,7 @@ def _depthwise_grad_input(
     grad_y: Array, weight: Array, stride: Pair, padding: Pair, groups: int, grad_x: Array
 ) -> None:
     one_filter = np.ascontiguousarray(weight.transpose(3, 1, 2, 0))  # (1, KH, KW, C)
-    direct.grad_input(grad_y, one_filter, stride, padding, 1, grad_x, depthwise.bind)
+    direct_input.grad_input(grad_y, one_filter, stride, padding, 1, grad_x, depthwise.bind)
 
 
 def _depthwise_grad_weight(x: Array, grad_y: Array, stride: Pair, padding: Pair, groups: int, grad: Array) -> None:
@@ -96,7 +96,7 @@ def _pointwise_grad_input(
     grad_y: Array, weight: Array, stride: Pair, padding: Pair, groups: int, grad_x: Array
 ) -> None:
     seen = grad_x if stride == (1, 1) else np.empty((*grad_y.shape[:3], grad_x.shape[3]), np.float32)
-    direct.grad_input(_long_rows(grad_y), weight, (1, 1), (0, 0), groups, _long_rows(seen))
+    direct_input.grad_input(_long_rows(grad_y), weight, (1, 1), (0, 0), groups, _long_rows(seen))
     if seen is not grad_x:
         grad_x[...] = 0
         grad_x[:, :: stride[0], :: stride[1]] = seen
@@ -116,8 +116,8 @@ FORWARD = {
     "columns": _direct(columns.bind),
 }
 GRAD_INPUT: dict[str, Callable[..., None]] = {
-    "direct": direct.grad_input,
-    "images": partial(direct.grad_input, bind=images.bind),
+    "direct": direct_input.grad_input,
+    "images": partial(direct_input.grad_input, bind=images.bind),
     "winograd": _winograd_grad_input,
     "depthwise": _depthwise_grad_input,
     "pointwise": _pointwise_grad_input,

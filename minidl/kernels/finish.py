@@ -15,8 +15,9 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from .jit import jit
-from .simd import LANES, emit_is_there, emit_load, emit_masked_load, emit_masked_store, emit_maximum, emit_store, zero
+from .simd import zero
 from .tile import emit_row_pointers, tile_load, tile_transpose
+from .vector import LANES, emit_is_there, emit_load, emit_masked_load, emit_masked_store, emit_maximum, emit_store
 
 Array = NDArray[Any]
 

@@ -18,8 +18,9 @@ from .finish import Finish, finish_tile
 from .jit import jit
 from .pack import blocks
 from .parallel import parallel_for
-from .simd import LANES, line_up, load_part, store, zero
+from .simd import line_up, load_part, store, zero
 from .tile import tile_fill, tile_fma, tile_rows, tile_store, tile_zero
+from .vector import LANES
 
 Array = NDArray[Any]
 Pair = tuple[int, int]

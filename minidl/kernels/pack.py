@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from .jit import jit
 from .parallel import parallel_for
-from .simd import LANES, line_up, load_part, store, zero
+from .simd import line_up, load_part, store, zero
 from .tile import tile_load, tile_store, tile_transpose
+from .vector import LANES
 
 Array = NDArray[Any]
 

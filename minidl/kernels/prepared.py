@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .conv import choose
+from .choice import choose
 from .engines import FORWARD
 from .finish import finish
 

@@ -20,7 +20,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from .jit import target
-from .simd import (
+from .vector import (
     FLOAT,
     LANES,
     emit_fma,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ CONVOLUTIONS: dict[str, tuple[tuple[int, ...], tuple[int, ...], int, int]] = {  
     "winograd of few patches": ((8, 8, 8, 64), (64, 3, 3, 64), 1, 1),  # its weight gradient has loops of its own
     "depthwise": ((2, 8, 8, 16), (16, 3, 3, 1), 1, 16),
     "pointwise": ((2, 8, 8, 16), (16, 1, 1, 16), 1, 1),
-}  # each a convolution for which `conv.choose` takes the kernel of the first word
+}  # each a convolution for which `choose` takes the kernel of the first word
 
 
 def calls() -> dict[str, Callable[[], None]]:
@@ -56,8 +57,7 @@ def _convolve_few() -> None:
 
 
 def _wait() -> None:
-    from . import spin
-
+    spin: Any = import_module("minidl.kernels.spin")
     cell = np.ones(1, np.int64)
     spin.wait(cell, 1)
     spin.tell_and_wait(cell, cell, 1)

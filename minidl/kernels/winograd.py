@@ -19,18 +19,11 @@ from .finish import Finish, finish
 from .jit import jit
 from .pack import blocks, pack
 from .parallel import parallel_for
-from .simd import LANES, NARROW, line_up, load_part, load_part_like, narrow_zero, pointer, zero
+from .simd import line_up, load_part, load_part_like, narrow_zero, pointer, zero
 from .tile import tile_fill, tile_fma, tile_rows, tile_store, tile_zero
-from .winograd_transforms import (
-    BORDER,
-    first_place,
-    next_place,
-    prefetch_part,
-    transform_back,
-    transform_filters,
-    transform_filters_back,
-    transform_patch,
-)
+from .vector import LANES, NARROW
+from .winograd_patches import BORDER, first_place, next_place, prefetch_part
+from .winograd_transforms import transform_back, transform_filters, transform_filters_back, transform_patch
 
 Array = NDArray[Any]
 Pair = tuple[int, int]

@@ -1,10 +1,9 @@
-"""Winograd's small matrices for F(4×4, 3×3), on vectors of channels: each in one dimension, then in two.
+"""Winograd's transforms for F(4×4, 3×3) in two dimensions: columns first, then rows.
 
-Bᵀ takes inputs, G takes taps and A takes outputs' gradients to the 6 (6×6) points where convolution is a product;
-Aᵀ and Gᵀ take the products back. In two dimensions the columns come first, then two rows at a time that share their
-sums: so many columns' values as two rows need stay in registers, and for the next two they are computed anew.
-`kind` is any vector of the width to work with: 16, or 8 where no more are left, which takes half the time; vectors stay
-16 floats apart. The loops that use them are in ``winograd.py`` and ``winograd_weight.py``.
+Two rows that share their sums are made at a time, so that what they need of the columns stays in registers; for the
+next two it is computed anew. `kind` is any vector of the width to work with: 16, or 8 where no more are left, which
+takes half the time; vectors stay 16 floats apart. The loops that use them are in ``winograd.py`` and
+``winograd_weight.py``.
 """
 # mypy: allow-untyped-defs, allow-untyped-calls, no-check-untyped-defs
 
@@ -12,88 +11,11 @@ from __future__ import annotations
 
 from .finish import finish_tile
 from .jit import jit
-from .simd import LANES, line_up, load_like, load_part, load_part_like, pointer, prefetch, store, width, zero
+from .simd import line_up, load_part, pointer, store, zero
 from .tile import across, tile_load, tile_store
-
-BORDER = 36 * LANES  # floats: a patch that reaches outside the image is copied
-PREFETCHED = 4096  # 256 KiB: more would drive the block in work out of a level-2 cache
-
-# --- The one-dimensional transforms, on vectors of 16 channels --------------------------------------------------------
-
-
-@jit
-def input_1d(d):
-    """Apply Bᵀ: 6 inputs → 6 points."""
-    even, odd = d[4] - 4.0 * d[2], d[3] - 4.0 * d[1]
-    even2, odd2 = d[4] - d[2], 2.0 * (d[3] - d[1])
-    first, last = d[4] + 4.0 * d[0] - 5.0 * d[2], d[5] + 4.0 * d[1] - 5.0 * d[3]
-    return first, even + odd, even - odd, even2 + odd2, even2 - odd2, last
-
-
-@jit
-def filter_1d(g):
-    """Apply G: 3 taps → 6 points."""
-    ends, ends2 = (1 / 6) * (g[0] + g[2]), (1 / 24) * g[0] + (1 / 6) * g[2]
-    middle, middle2 = (1 / 6) * g[1], (1 / 12) * g[1]
-    return 0.25 * g[0], (-1.0) * ends - middle, middle - ends, ends2 + middle2, ends2 - middle2, g[2]
-
-
-@jit
-def output_1d(m):
-    """Apply Aᵀ: 6 points → 4 outputs."""
-    even, odd, even2, odd2 = m[1] + m[2], m[1] - m[2], m[3] + m[4], m[3] - m[4]
-    return m[0] + even + even2, odd + 2.0 * odd2, even + 4.0 * even2, odd + 8.0 * odd2 + m[5]
-
-
-@jit
-def grad_1d(g):
-    """Apply A: 4 outputs' gradients → 6 points."""
-    even, odd, even2, odd2 = g[0] + g[2], g[1] + g[3], g[0] + 4.0 * g[2], 2.0 * g[1] + 8.0 * g[3]
-    return g[0], even + odd, even - odd, even2 + odd2, even2 - odd2, g[3]
-
-
-@jit
-def taps_1d(u):
-    """Apply Gᵀ: 6 points → 3 taps."""
-    sum1, sum2 = (1 / 6) * (u[1] + u[2]), u[3] + u[4]
-    first = 0.25 * u[0] - sum1 + (1 / 24) * sum2
-    middle = (1 / 6) * (u[2] - u[1]) + (1 / 12) * (u[3] - u[4])
-    return first, middle, (1 / 6) * sum2 - sum1 + u[5]
-
-
-# --- Where patches are ------------------------------------------------------------------------------------------------
-
-
-@jit
-def first_place(patch, patches):
-    """Return (image, row, column) of a patch; row and column count patches, of which an image has `patches`."""
-    per_image = patches[0] * patches[1]
-    return patch // per_image, patch % per_image // patches[1], patch % patches[1]
-
-
-@jit
-def next_place(place, patches):
-    """Return the place of the patch after that at `place`, without the divisions, which cost as much as a transform."""
-    image, row, column = place
-    if column + 1 < patches[1]:
-        return image, row, column + 1
-    if row + 1 < patches[0]:
-        return image, row + 1, 0
-    return image + 1, 0, 0
-
-
-@jit
-def prefetch_part(array, at, lines, point, write):
-    """Ask for part `point` of 36 of so many cache lines from `at` on, of the first `PREFETCHED` at most."""
-    lines = min(lines, PREFETCHED)
-    for line in range(point * lines // 36, (point + 1) * lines // 36):
-        if write:
-            prefetch(array, at + line * LANES, 1)
-        else:
-            prefetch(array, at + line * LANES, 0)
-
-
-# --- The two-dimensional transforms -----------------------------------------------------------------------------------
+from .vector import LANES
+from .winograd_1d import filter_1d, grad_1d, input_1d, output_1d, taps_1d
+from .winograd_patches import copy_patch, on_border
 
 
 @jit
@@ -132,32 +54,6 @@ def transform_patch(kind, image, floats, lanes, size, top, left, scratch, v, pla
         copy_patch(6, kind, image, floats, lanes, size, top, left, scratch)
         patch, row, column = scratch, 6 * LANES, LANES
     input_2d(kind, patch, row, column, v, plane)
-
-
-@jit
-def on_border(pixels, kind, floats, size, top, left):
-    """Whether a vector from each of `pixels` × `pixels` pixels would reach outside the image, or behind the last."""
-    height, image_width, channels = size
-    bottom, right = top + pixels - 1, left + pixels - 1
-    inside = top >= 0 and left >= 0 and bottom < height and right < image_width
-    return not inside or (bottom * image_width + right) * channels + width(kind) > floats
-
-
-@jit
-def copy_patch(pixels, kind, image, floats, lanes, size, top, left, scratch):
-    """Copy `pixels` × `pixels` pixels from (top, left) on, zeros outside the image, in whose memory `floats` are."""
-    height, image_width, channels = size
-    all_lanes = ((top + pixels - 1) * image_width + left + pixels - 1) * channels + width(kind) <= floats
-    for i in range(pixels):
-        row_inside = 0 <= top + i < height
-        for j in range(pixels):
-            at = ((top + i) * image_width + left + j) * channels
-            if not (row_inside and 0 <= left + j < image_width):
-                store(scratch, (i * pixels + j) * LANES, kind)
-            elif all_lanes:  # what is behind the pixel does no harm
-                store(scratch, (i * pixels + j) * LANES, load_like(kind, image, at))
-            else:
-                store(scratch, (i * pixels + j) * LANES, load_part_like(kind, image, at, lanes))
 
 
 @jit

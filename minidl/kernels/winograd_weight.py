@@ -16,17 +16,12 @@ from .finish import store_turned
 from .jit import jit
 from .pack import blocks
 from .parallel import parallel_for
-from .simd import LANES, NARROW, line_up, load, narrow_zero, pointer, store, zero
+from .simd import line_up, load, narrow_zero, pointer, store, zero
 from .tile import tile_fma, tile_load, tile_rows, tile_store, tile_zero
+from .vector import LANES, NARROW
 from .winograd import BLOCK_FLOATS, CACHE_FLOATS, transform_block
-from .winograd_transforms import (
-    BORDER,
-    first_place,
-    next_place,
-    prefetch_part,
-    taps_2d,
-    transform_grad,
-)
+from .winograd_patches import BORDER, first_place, next_place, prefetch_part
+from .winograd_transforms import taps_2d, transform_grad
 
 Array = NDArray[Any]
 Pair = tuple[int, int]

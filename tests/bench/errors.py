@@ -12,7 +12,7 @@ import torch
 from rows import LAYERS, PARTS
 
 import minidl
-from minidl.kernels import conv
+from minidl.kernels import choice, conv
 
 BATCH = 16
 CASES = {  # layer, the setting of `minidl.use(conv=...)`: between them they use every kernel
@@ -65,8 +65,8 @@ def ours(x, weight, grad_y, how):
 
 def chosen(x_shape, weight_shape, how):
     """Names of the kernels of the three parts."""
-    forward = conv.choose(x_shape, weight_shape, *how)
-    return forward, conv.choose(*conv.transposed(x_shape, weight_shape, *how)), forward
+    forward = choice.choose(x_shape, weight_shape, *how)
+    return forward, choice.choose(*choice.transposed(x_shape, weight_shape, *how)), forward
 
 
 def theirs(x, weight, grad_y, how):

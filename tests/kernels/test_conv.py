@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.signal import correlate
 
-from minidl.kernels import conv
+from minidl.kernels import choice, conv
 from minidl.kernels.backend import numba_available, use
 from minidl.kernels.parallel import get_num_threads, set_num_threads
 
@@ -43,7 +43,7 @@ def arrays(problem, dtype, integers=False):
         values = rng.integers(-4, 5, shape) if integers else rng.standard_normal(shape)
         return values.astype(dtype)
 
-    oh, ow = (conv.output_size(x_shape[1 + i], w_shape[1 + i], stride[i], padding[i]) for i in (0, 1))
+    oh, ow = (choice.output_size(x_shape[1 + i], w_shape[1 + i], stride[i], padding[i]) for i in (0, 1))
     x = draw(*x_shape[:3], 2 * x_shape[3])[..., ::2]
     grad_y = draw(ow, oh, x_shape[0], w_shape[0]).transpose(2, 1, 0, 3)
     return x, draw(*w_shape), draw(w_shape[0]), grad_y, (stride, padding, groups)
@@ -222,10 +222,10 @@ def test_no_images_give_empty_outputs_and_zero_weight_gradient(backend, groups):
 def test_choice_and_its_explanation(x_shape, w_shape, stride, padding, groups, exact, fast):
     for kind, expected in (("exact", exact), ("fast", fast)):
         with use(conv=kind):
-            assert conv.choose(x_shape, w_shape, stride, padding, groups) == expected
+            assert choice.choose(x_shape, w_shape, stride, padding, groups) == expected
             if numba_available():
                 with use(backend="numba"):
-                    assert conv.explain(x_shape, w_shape, stride, padding, groups).startswith(f"{expected}: ")
+                    assert choice.explain(x_shape, w_shape, stride, padding, groups).startswith(f"{expected}: ")
 
 
 @needs_numba

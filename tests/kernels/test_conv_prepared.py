@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 pytest.importorskip("numba")
 
-from minidl.kernels import conv, prepared
+from minidl.kernels import choice, conv, prepared
 from minidl.kernels.backend import use
 from minidl.kernels.parallel import get_num_threads, set_num_threads
 from tests.kernels.test_conv import arrays, problems, winograd_problems
@@ -95,6 +95,6 @@ def test_same_bits_for_any_number_of_threads(x_shape):
 
 def test_few_pixels_and_large_weights_are_not_given_to_winograd():
     how = (512, 3, 3, 512), (1, 1), (1, 1), 1
-    assert conv.choose((128, 4, 4, 512), *how, prepared=True) == "winograd"
-    assert conv.choose((1, 4, 4, 512), *how, prepared=True) == "columns"
-    assert conv.choose((1, 4, 4, 512), *how) != "columns"  # it has no gradients
+    assert choice.choose((128, 4, 4, 512), *how, prepared=True) == "winograd"
+    assert choice.choose((1, 4, 4, 512), *how, prepared=True) == "columns"
+    assert choice.choose((1, 4, 4, 512), *how) != "columns"  # it has no gradients

@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("numba")
 
 from minidl.cli import main
-from minidl.kernels import conv, jit, warm
+from minidl.kernels import choice, jit, warm
 from minidl.kernels.backend import use
 
 NETWORKS = """
@@ -54,8 +54,8 @@ def test_each_convolution_runs_the_kernel_it_is_named_after(name):
     x, weight, stride, groups = warm.CONVOLUTIONS[name]
     how = (stride, stride), (weight[1] // 2, weight[2] // 2), groups
     with use(backend="numba", conv="fast"):
-        assert conv.choose(x, weight, *how) == name.split()[0]
-        assert conv.choose(*conv.transposed(x, weight, *how)) == name.split()[0]  # the input gradient's
+        assert choice.choose(x, weight, *how) == name.split()[0]
+        assert choice.choose(*choice.transposed(x, weight, *how)) == name.split()[0]  # the input gradient's
 
 
 def test_no_network_compiles_anything_after_it():

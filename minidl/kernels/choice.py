@@ -1,0 +1,127 @@
+"""Which compiled kernel computes a convolution: the one whose estimated cost is least, in a sentence if wanted."""
+
+from __future__ import annotations
+
+import functools
+
+from .backend import compiled, conv_kind
+
+Pair = tuple[int, int]
+
+
+def output_size(size: int, kernel: int, stride: int, padding: int) -> int:
+    """Return the number of positions at which a kernel fits into a padded row of `size` pixels."""
+    return (size + 2 * padding - kernel) // stride + 1
+
+
+STREAM = 8.0  # cycles to read the 16 weights that a register tile multiplies with, where they are read once
+
+REASONS = {
+    "direct": "the direct sum, tiles of neighbouring pixels",
+    "images": "the direct sum, tiles of neighbouring images, as the output is narrower than a tile",
+    "winograd": "Winograd F(4x4, 3x3), which replaces 144 multiplications by 36",
+    "depthwise": "the depthwise kernel, as each channel has one filter of its own",
+    "pointwise": "the direct sum over all pixels at once, as the kernel is 1x1",
+    "columns": "the direct sum over copies of what each pixel sees, so that every weight is read once for all pixels",
+}
+
+
+def choose(
+    x_shape: tuple[int, ...],
+    weight_shape: tuple[int, ...],
+    stride: Pair,
+    padding: Pair,
+    groups: int,
+    prepared: bool = False,
+) -> str:
+    """Return the name of the kernel, one of `REASONS`, whose estimated cost is least; grad_weight uses the same.
+
+    `prepared`: the weight does not change, so its packing and transform cost nothing; only the forward one is needed.
+    """
+    estimates = costs(x_shape, weight_shape, stride, padding, groups, conv_kind(), prepared)
+    return min(estimates, key=estimates.__getitem__)
+
+
+def transposed(
+    x_shape: tuple[int, ...], weight_shape: tuple[int, ...], stride: Pair, padding: Pair, groups: int
+) -> tuple[tuple[int, ...], tuple[int, ...], Pair, Pair, int]:
+    """Return the convolution that the input gradient is, if the stride is 1: of grad_y with the transposed weight."""
+    if stride != (1, 1):
+        return x_shape, weight_shape, stride, padding, groups
+    (n, height, width, channels), (filters, kh, kw, _) = x_shape, weight_shape
+    oh, ow = output_size(height, kh, 1, padding[0]), output_size(width, kw, 1, padding[1])
+    flipped = (kh - 1 - padding[0], kw - 1 - padding[1])
+    return (n, oh, ow, filters), (channels, kh, kw, filters // groups), stride, flipped, groups
+
+
+@functools.lru_cache(maxsize=1024)
+def costs(
+    x_shape: tuple[int, ...],
+    weight_shape: tuple[int, ...],
+    stride: Pair,
+    padding: Pair,
+    groups: int,
+    kind: str,
+    prepared: bool = False,
+) -> dict[str, float]:
+    """Estimate the cycles of each kernel that can compute this convolution, by name: tuned on one AVX-512 core."""
+    (n, height, width, channels), (filters, kh, kw, depth) = x_shape, weight_shape
+    if depth == 1 and filters == channels:
+        return {"depthwise": 0.0}
+    few = prepared and groups == 1 and n * height * width <= 16
+    if (kh, kw, *padding) == (1, 1, 0, 0):
+        return {"columns" if few else "pointwise": 0.0}
+    oh, ow = output_size(height, kh, stride[0], padding[0]), output_size(width, kw, stride[1], padding[1])
+    in_blocks, out_blocks = -(-depth // 16), -(-(filters // groups) // 16)
+    per_tap = groups * depth * out_blocks
+    reading = STREAM * per_tap if prepared else 0.0  # the weights of one tap, from memory
+    tiles = n * oh * -(-ow // 8) * groups * out_blocks
+    estimates = {"direct": tiles * (kh * kw * (8.0 * depth + 10 * in_blocks) + 60) + kh * kw * reading}
+    if ow < 8:
+        taps = _taps_inside(height, kh, stride[0], padding[0]) * _taps_inside(width, kw, stride[1], padding[1])
+        estimates["images"] = 1.5 * _up(n, 8) * taps * per_tap + kh * kw * reading
+        if prepared and groups == 1:
+            estimates["columns"] = kh * kw * (_up(n * oh * ow, 8) * per_tap + 4 * n * oh * ow * in_blocks + reading)
+    if kind == "fast" and (kh, kw, *stride, groups) == (3, 3, 1, 1, 1):
+        patches = n * -(-oh // 4) * -(-ow // 4)
+        transforms = 300.0 * patches * (in_blocks + out_blocks)
+        transforms += 36 * reading if prepared else 900 * depth * out_blocks
+        estimates["winograd"] = _up(patches, 8) * 36 * per_tap + transforms
+    return estimates
+
+
+def _up(count: int, tile: int) -> int:
+    return -(-count // tile) * tile
+
+
+def _taps_inside(size: int, kernel: int, stride: int, padding: int) -> int:
+    """Return how many (output position, tap) pairs read a pixel of the image, along one axis."""
+    starts = range(-padding, size + padding - kernel + 1, stride)
+    return sum(max(0, min(kernel, size - start) - max(0, -start)) for start in starts)
+
+
+def explain(
+    x_shape: tuple[int, ...],
+    weight_shape: tuple[int, ...],
+    stride: Pair,
+    padding: Pair,
+    groups: int,
+    prepared: bool = False,
+) -> str:
+    """Say in one sentence which kernel computes a convolution of 32-bit floats, and why; arguments as `choose`'s.
+
+    Examples
+    --------
+    >>> from minidl.kernels.backend import use
+    >>> with use(backend="numpy"):
+    ...     explain((128, 32, 32, 64), (64, 3, 3, 64), (1, 1), (1, 1), 1)
+    'numpy: the definition, as the backend is numpy.'
+    """
+    if not compiled():
+        return "numpy: the definition, as the backend is numpy."
+    estimates = costs(tuple(x_shape), tuple(weight_shape), stride, padding, groups, conv_kind(), prepared)
+    best = min(estimates, key=estimates.__getitem__)
+    lowest = estimates[best]
+    others = [f"{cost / lowest:.1f} times as much for {name}" for name, cost in estimates.items() if name != best]
+    dearer = f"; the estimated cost is {' and '.join(others)}" if others else ""
+    return f"{best}: {REASONS[best]}{dearer}."

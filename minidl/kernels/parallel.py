@@ -7,6 +7,7 @@ so results are the same bits for any number of threads; this file leaves out eve
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable
 from importlib import import_module
@@ -76,8 +77,8 @@ class _Job:
     def wait(self) -> None:
         """Return when all ranges have ended; awake at first, as the helpers' last ones take about as long as ours."""
         if not self.finished.is_set():
-            if _state.spins:
-                import_module("minidl.kernels.spin").wait(self.told, 1)
+            if (spin := _spin()) is not None:
+                spin.wait(self.told, 1)
             self.finished.wait()
 
 
@@ -113,17 +114,16 @@ class _Pool:
         while True:
             job = self.jobs.get()
             job.work()
-            if _state.spins and job.finished.is_set():
-                import_module("minidl.kernels.spin").tell_and_wait(job.told, self.offered, self.offered[0] + 1)
+            if job.finished.is_set() and (spin := _spin()) is not None:
+                spin.tell_and_wait(job.told, self.offered, self.offered[0] + 1)
 
 
 class _State:
-    """The thread count and the pool, both set when first asked for; and whether to wait awake."""
+    """The thread count and the pool, both set when first asked for."""
 
     threads: int | None = None
     pool: _Pool | None = None
     prepared = False
-    spins = False
 
 
 _state = _State()
@@ -148,7 +148,6 @@ def _prepare() -> None:
     if not _state.prepared:
         _state.prepared = True
         keep_freed_memory()
-        _state.spins = find_spec("numba") is not None
         if find_spec("threadpoolctl"):
             import_module("threadpoolctl").threadpool_limits(limits=1, user_api="blas")
 
@@ -179,6 +178,13 @@ def get_num_threads() -> int:
     if _state.threads is None:
         _state.threads = _cores()
     return _state.threads
+
+
+def _spin() -> Any:
+    """Return ``spin.py``, which needs numba, where kernels are compiled and every thread has a core, else None."""
+    if sys.modules.get("numba") is None or get_num_threads() > _cores():
+        return None
+    return import_module("minidl.kernels.spin")
 
 
 def _cores() -> int:

@@ -24,11 +24,10 @@ def test_it_sees_what_another_thread_writes():
     assert not spin.wait(cell, 4)
 
 
-@pytest.mark.parametrize("spins", [False, True])
-def test_loops_end_whether_helpers_wait_awake_or_asleep(monkeypatch, spins):
+@pytest.mark.parametrize("waiter", [spin, None], ids=["awake", "asleep"])
+def test_loops_end_whichever_way_their_threads_wait(monkeypatch, waiter):
     before, out = get_num_threads(), np.zeros(40)
-    parallel_for(lambda start, stop: None, 1, 1)  # sets what the next line overrides
-    monkeypatch.setattr(parallel._state, "spins", spins)
+    monkeypatch.setattr(parallel, "_spin", lambda: waiter)
     set_num_threads(3)
     try:
         for pause in (0.0, 0.0, 0.002, 0.0):  # 2 ms: longer than a helper stays awake
@@ -37,3 +36,15 @@ def test_loops_end_whether_helpers_wait_awake_or_asleep(monkeypatch, spins):
     finally:
         set_num_threads(before)
     np.testing.assert_array_equal(out, 4)
+
+
+def test_nobody_waits_awake_without_a_core_of_its_own(monkeypatch):
+    before = get_num_threads()
+    monkeypatch.setattr(parallel, "_cores", lambda: 2)
+    try:
+        set_num_threads(2)
+        assert parallel._spin() is spin
+        set_num_threads(3)
+        assert parallel._spin() is None
+    finally:
+        set_num_threads(before)

@@ -22,13 +22,13 @@ def test_the_page_runs_and_its_convolutions_agree(names):
 
 def test_the_pages_matrices_are_the_kernels(names):
     pytest.importorskip("numba")
-    from minidl.kernels import winograd_transforms
+    from minidl.kernels import winograd_1d
 
     transforms = {"B": "input_1d", "G": "filter_1d", "A": "output_1d"}
     for letter, name in transforms.items():
         matrix = names[letter].astype(float)
         matrix = matrix if letter == "G" else matrix.T
-        columns = [getattr(winograd_transforms, name).py_func(tuple(unit)) for unit in np.eye(matrix.shape[1])]
+        columns = [getattr(winograd_1d, name).py_func(tuple(unit)) for unit in np.eye(matrix.shape[1])]
         assert np.allclose(np.transpose(columns), matrix)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from prunable import nets
+from prunable import doubled, nets
 
 import minidl
 from algorithms.pruning import lossless
@@ -64,9 +64,10 @@ def test_constants_are_constant(drawn):
 @given(with_dead_filters(integers=True))
 def test_answers_stay_the_same_bits(drawn):
     net, shape, rng = drawn
+    doubled(net)  # 24 bits do not hold every sum of such a network, and their order would matter; 53 do
     found = lossless(net, shape)
     small = found.plan.apply(net)
-    x = rng.integers(-2, 3, (2, *shape)).astype(np.float32)
+    x = rng.integers(-2, 3, (2, *shape)).astype(np.float64)
     with minidl.use(backend="numpy"), minidl.no_grad():
         np.testing.assert_array_equal(small(x).numpy(), net(x).numpy())
     assert {name: list(at) for name, at in found.reasons.items()} == {

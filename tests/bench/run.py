@@ -59,7 +59,7 @@ def arguments() -> argparse.Namespace:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     parser.add_argument("--threads", nargs="+", type=int, default=sorted({1, min(2, cores)}, reverse=True))
     parser.add_argument("--rounds", type=int, default=7, help="turns of each contestant (default: %(default)s)")
-    parser.add_argument("--budget", type=float, default=15, help="seconds of a network's row (default: %(default)s)")
+    parser.add_argument("--budget", type=float, default=45, help="seconds of a network's row (default: %(default)s)")
     parser.add_argument("--only", default="", help="rows whose name contains this, such as 'vgg16' or 'layers:'")
     parser.add_argument("--quick", action="store_true", help="three rounds, fewer rows, no torch.compile")
     parser.add_argument("--no-compile", action="store_true", help="leave out torch.compile, which needs a C++ compiler")

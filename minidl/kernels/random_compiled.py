@@ -13,6 +13,7 @@ from .random import MASK, MULTIPLY, PHILOX_MULTIPLY, PHILOX_WEYL, SHIFT, Array
 
 UNIT = np.float32(2.0**-24)
 TILE = 1024  # elements whose words are made at once
+RUN = 1 << int(SHIFT[0])  # elements whose upper bits are equal, and so what their first shift leaves
 
 u64 = np.uint64
 M0, M1 = u64(PHILOX_MULTIPLY[0]), u64(PHILOX_MULTIPLY[1])
@@ -27,9 +28,13 @@ def word(element: Any, k0: Any, k1: Any) -> Any:
     A key is xored in after the shift, as its own ``k ^ k >> s``: the same bits, and all that is the key's alone is
     computed once for a loop.
     """
-    k0, k1 = np.uint32(k0), np.uint32(k1)
-    bits = np.uint32(element)
-    bits = np.uint32(np.uint32(bits ^ np.uint32(bits >> SHIFT[0])) ^ np.uint32(k0 ^ np.uint32(k0 >> SHIFT[0])))
+    k0, k1, bits = np.uint32(k0), np.uint32(k1), np.uint32(element)
+    return mix(np.uint32(bits ^ np.uint32(np.uint32(np.uint32(bits ^ k0) >> SHIFT[0]) ^ k0)), k1)
+
+
+@jit
+def mix(bits: Any, k1: Any) -> Any:
+    """Return the word of an element whose bits have met the first key and the first shift."""
     bits = np.uint32(bits * MULTIPLY[0])
     bits = np.uint32(np.uint32(bits ^ np.uint32(bits >> SHIFT[1])) ^ np.uint32(k1 ^ np.uint32(k1 >> SHIFT[1])))
     bits = np.uint32(bits * MULTIPLY[1])
@@ -44,11 +49,14 @@ def fill_words(first: int, words: Array, key: Array) -> None:
     if len(key) > 2:
         fill_philox(first, words, key)
         return
-    k0, k1 = key[0], key[1]
-    element = np.uint32(first)
-    for i in range(len(words)):
-        words[i] = word(element, k0, k1)
+    k0, k1, element = np.uint32(key[0]), np.uint32(key[1]), np.uint32(first)
+    upper = np.uint32(np.uint32(np.uint32(element ^ k0) >> SHIFT[0]) ^ k0)  # the same up to the end of a run
+    run = min(len(words), RUN - first % RUN)
+    for i in range(run):
+        words[i] = mix(np.uint32(element ^ upper), k1)
         element = np.uint32(element + np.uint32(1))
+    for i in range(run, len(words)):
+        words[i] = word(first + i, k0, k1)
 
 
 @jit

@@ -138,6 +138,17 @@ def test_compiled_kernels_fill_the_same_range_with_the_same_bits(key, start, len
         assert not ours[:start].any() and not ours[start + length :].any()
 
 
+@pytest.mark.skipif(not numba_available(), reason="numba is absent")
+@given(keys, st.sampled_from([1, 2, 2**14, 2**15 - 1]), st.integers(-50, 10), st.integers(0, 100))
+def test_the_compiled_loop_crosses_runs_of_equal_upper_bits(key, runs, before, length):
+    from minidl.kernels import random_compiled
+
+    first, words = runs * random_compiled.RUN + before, np.zeros(length, np.uint32)
+    random_compiled.fill_words(first, words, key)
+    elements = np.arange(first, first + length, dtype=np.uint32)
+    np.testing.assert_array_equal(words, random.stream_words(elements, key))
+
+
 @given(keys, st.integers(0, 1000))
 def test_halves_are_the_two_halves_of_each_word(key, pairs):
     halves, words = random.random_uint16(2 * pairs, key).astype(np.uint32), random.random_uint32(pairs, key)

@@ -17,6 +17,7 @@ from numba.extending import intrinsic
 from .jit import jit
 from .random_compiled import fill_words
 from .rounding import BITS, GRAIN, Array
+from .rounding_simd import encode_many
 
 i32, u32 = np.int32, np.uint32
 TILE = 1024  # elements whose draws are made at once: 2 kB
@@ -102,23 +103,35 @@ def encode(
     for first in range(start, stop, TILE):
         last = min(first + TILE, stop)
         fill_words(first // 2, words, key)
-        tile = x[first:last]
-        if encode_tile(tile, codes[first:last], draws, inverse, offset, lowest, highest, rest):
-            count_tile(tile, inverse, offset, lowest, highest, count)
+        changed, done = encode_many(x, codes, draws, first, last, inverse, offset, lowest, highest, rest)
+        if done < last or changed != 0:
+            finish_tile(x, codes, draws, first, done, last, changed, inverse, offset, lowest, highest, rest, count)
 
 
 @jit
-def encode_tile(
+def finish_tile(
+    x: Array, codes: Array, draws: Array, first: int, done: int, last: int, changed: Any, inverse: Any, offset: Any,
+    lowest: Any, highest: Any, rest: Any, count: Array,
+) -> None:  # fmt: skip
+    """Write the codes of [done, last), and count if any position of [first, last) may have been clipped."""
+    left = draws[done - first :]
+    some = encode_some(x[done:last], codes[done:last], left, inverse, offset, lowest, highest, rest)
+    if changed != 0 or some != 0:
+        count_tile(x[first:last], inverse, offset, lowest, highest, count)
+
+
+@jit
+def encode_some(
     x: Array, codes: Array, draws: Array, inverse: Any, offset: Any, lowest: Any, highest: Any, rest: Any
 ) -> Any:
-    """Write the codes of a tile, and tell whether any position may have been clipped."""
+    """Write the codes, and return a number that is 0 only if no position was clipped."""
     changed = i32(0)
     for i in range(len(x)):
         position = x[i] * inverse if offset is None else x[i] * inverse + offset
         clipped = clip(position, lowest, highest)
         changed = i32(changed | difference(clipped, position))
         codes[i] = carried(clipped, rest, draws[i])
-    return changed != 0
+    return changed
 
 
 @jit

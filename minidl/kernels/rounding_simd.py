@@ -21,7 +21,18 @@ BYTE, HALF = ir.IntType(8), ir.IntType(16)
 INTS, HALVES = ir.VectorType(INT32, LANES), ir.VectorType(HALF, LANES)
 
 
-def encode_many(x, codes, draws, first, last, inverse, offset, lowest, highest, rest):
+def encode_many(
+    x: Any,
+    codes: Any,
+    draws: Any,
+    first: int,
+    last: int,
+    inverse: Any,
+    offset: Any,
+    lowest: Any,
+    highest: Any,
+    rest: Any,
+) -> Any:
     """Write the codes of elements `first` on, before `last`; return whether any was clipped, and where it stopped.
 
     What is left is for `encode_some`: fewer than 64, or all where the types are others, or with an offset or a rest.
@@ -69,8 +80,8 @@ def encode_64(
             place = builder.bitcast(builder.gep(draw, [INT32(k)]), HALVES.as_pointer())
             drawn = builder.zext(builder.load(place, align=2), INTS)
             sums.append(builder.add(_emit_round(builder, clipped), drawn))
-        halves = [_emit_bytes(builder, sums[k], sums[k + 1], 2, 4) for k in (0, 2)]
-        all_codes = _emit_bytes(builder, *halves, 0, 1)
+        former, latter = (_emit_bytes(builder, sums[k], sums[k + 1], 2, 4) for k in (0, 2))
+        all_codes = _emit_bytes(builder, former, latter, 0, 1)
         builder.store(all_codes, builder.bitcast(code, all_codes.type.as_pointer()), align=1)
         lanes = builder.icmp_signed("!=", changed, ir.Constant(INTS, None))
         return builder.zext(builder.bitcast(lanes, HALF), INT32)

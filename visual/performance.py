@@ -4,6 +4,7 @@ Leaves out how they are measured: everything arrives as plain numbers.
 """
 
 from collections.abc import Mapping, Sequence
+from string import ascii_lowercase
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -51,7 +52,7 @@ def draw_ratios(
     ax.axvline(1, color=INK, lw=1)
     ax.set_yticks(range(len(ratios)), list(ratios))
     known = [*ratios.values(), *(goals or {}).values(), 1.0]
-    ax.set(xlabel=xlabel, xlim=(min(0.8, 0.85 * min(known)), 1.12 * max(known)), ylim=(len(ratios) - 0.4, -0.6))
+    ax.set(xlabel=xlabel, xlim=(min(0.8, 0.75 * min(known)), 1.12 * max(known)), ylim=(len(ratios) - 0.4, -0.6))
     ax.grid(axis="y", visible=False)
     return ax
 
@@ -80,7 +81,7 @@ def draw_roofline(
         ax,
         f"{what}, {peak / 1e9:.0f} GFLOP/s",
         (ridge, peak / 1e9),
-        (-8 if side == "right" else 0, 4),
+        (-8 if side == "right" else 6, -13),
         ha=side,
         color=INK,
     )
@@ -89,14 +90,21 @@ def draw_roofline(
         found = [(p.intensity, p.speeds[who] / 1e9) for p in points if who in p.speeds]
         marker = "osD^"[number % 4]
         ax.plot(*zip(*found, strict=True), marker, color=colour, label=who, ms=6, alpha=0.9)
-    for point in points:
+    in_order = sorted(points, key=lambda point: point.intensity)
+    for letter, point, former in zip(ascii_lowercase, in_order, [None, *in_order], strict=False):
         best = max(point.speeds.values()) / 1e9
         ax.plot([point.intensity] * 2, [min(point.speeds.values()) / 1e9, best], color=MUTED, lw=0.7, zorder=1)
-        note(ax, point.name, (point.intensity, best), (0, 6), ha="center", rotation=55, fontsize=6.5, color=MUTED)
+        close = former is not None and point.intensity < 1.1 * former.intensity
+        note(ax, letter, (point.intensity, best), (4 if close else 0, 6), ha="left" if close else "center")
+    key = [f"{letter}  {point.name}" for letter, point in zip(ascii_lowercase, in_order, strict=False)]
+    for column, names in enumerate((key[: -(-len(key) // 2)], key[-(-len(key) // 2) :])):
+        at = (0.42 + 0.3 * column, 0.03)
+        ax.text(*at, "\n".join(names), transform=ax.transAxes, va="bottom", fontsize=7.5, linespacing=1.4)
     ax.set(xscale="log", yscale="log", ylabel="GFLOP/s, counted as the direct sum")
     ax.set(xlabel="arithmetic intensity (FLOP for each byte that must be moved)")
-    ax.set_ylim(top=6 * max(peak, *(max(p.speeds.values()) for p in points)) / 1e9)
-    ax.legend(loc="lower right")
+    slowest = min(min(p.speeds.values()) for p in points)
+    ax.set_ylim(min(slowest, peak / 60) / 2e9, 3 * max(peak, *(max(p.speeds.values()) for p in points)) / 1e9)
+    ax.legend(loc="upper left")
     return ax
 
 

@@ -114,8 +114,10 @@ class _Pool:
         while True:
             job = self.jobs.get()
             job.work()
-            if job.finished.is_set() and (spin := _spin()) is not None:
-                spin.tell_and_wait(job.told, self.offered, self.offered[0] + 1)
+            offered = self.offered[0]  # read first: a job that comes later raises it, one that came is in the queue
+            if self.jobs.empty() and job.finished.is_set() and (spin := _spin()) is not None:
+                spin.tell_and_wait(job.told, self.offered, offered + 1)
+            job.told[0] = 1
 
 
 class _State:

@@ -21,6 +21,7 @@ from .memory import keep_freed_memory
 
 Kernel = Callable[..., Any]
 MOST = 16  # grains in a range
+BLAS = "numpy", "scipy.linalg"  # what brings a library of its own into the process
 
 
 class _Job:
@@ -125,7 +126,7 @@ class _State:
 
     threads: int | None = None
     pool: _Pool | None = None
-    prepared = False
+    libraries = 0  # how many of `BLAS` were there when BLAS was held to one thread
 
 
 _state = _State()
@@ -146,9 +147,13 @@ def _pool() -> _Pool:
 
 
 def _prepare() -> None:
-    """Once: keep BLAS at one thread, as its own threads beside ours cost up to ten times, and keep freed memory."""
-    if not _state.prepared:
-        _state.prepared = True
+    """Keep BLAS at one thread, as its own threads beside ours cost up to ten times, and keep freed memory.
+
+    Done at the first loop, and again when SciPy has brought a BLAS of its own, as it does when numba first compiles.
+    """
+    libraries = sum(name in sys.modules for name in BLAS)
+    if _state.libraries != libraries:
+        _state.libraries = libraries
         keep_freed_memory()
         if find_spec("threadpoolctl"):
             import_module("threadpoolctl").threadpool_limits(limits=1, user_api="blas")

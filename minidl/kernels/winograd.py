@@ -23,7 +23,13 @@ from .simd import line_up, load_part, load_part_like, narrow_zero, pointer, zero
 from .tile import tile_fill, tile_fma, tile_rows, tile_store, tile_zero
 from .vector import LANES, NARROW
 from .winograd_patches import BORDER, first_place, next_place, prefetch_part
-from .winograd_transforms import transform_back, transform_filters, transform_filters_back, transform_patch
+from .winograd_transforms import (
+    transform_back,
+    transform_filters,
+    transform_filters_back,
+    transform_grad,
+    transform_input,
+)
 
 Array = NDArray[Any]
 Pair = tuple[int, int]
@@ -76,30 +82,44 @@ def products(v, u, m, count, block, depth, filters, out_first, out_last, x, at_x
                     at, to = at + ROWS * LANES, to + ROWS * LANES
 
 
-@jit
-def transform_block(x, v, border, size, offset, place, patches, start, stop, block):
-    """Transform the patches of x from `place` on to [start, stop) of v: (36, blocks of 16 channels, `block`, 16)."""
-    depth, floats, border_patch = size[2], x.size, pointer(border, 0)
-    in_blocks = (depth + LANES - 1) // LANES
-    plane = (in_blocks * block + 1) * LANES  # odd: spread over cache sets
-    first_x, first_v = pointer(x, 0), pointer(v, 0)
-    for patch in range(start, stop):
-        at = place[0] * size[0] * size[1] * depth
-        top, left = place[1] * 4 + offset[0], place[2] * 4 + offset[1]
-        for c in range(in_blocks):
-            lanes, image, to = depth - c * LANES, pointer(first_x, at), pointer(first_v, (c * block + patch) * LANES)
-            if lanes > NARROW:
-                lanes = min(lanes, LANES)
-                transform_patch(zero(), image, floats - at, lanes, size, top, left, border_patch, to, plane)
-            else:
-                transform_patch(narrow_zero(), image, floats - at, lanes, size, top, left, border_patch, to, plane)
-            at += LANES
-        place = next_place(place, patches)
+def block_transform(transform_patch):
+    """Return the function that transforms patches of x from `place` on to [start, stop) of v.
+
+    They go to (36, blocks of 16 channels, `block` patches, 16); `offset` is where the first patch of an image begins.
+    """
+
+    @jit
+    def transform_block(x, v, border, size, offset, place, patches, start, stop, block):
+        depth, floats, scratch = size[2], x.size, pointer(border, 0)
+        in_blocks = (depth + LANES - 1) // LANES
+        plane = (in_blocks * block + 1) * LANES  # odd: spread over cache sets
+        first_x, first_v = pointer(x, 0), pointer(v, 0)
+        for patch in range(start, stop):
+            at = place[0] * size[0] * size[1] * depth
+            top, left = place[1] * 4 + offset[0], place[2] * 4 + offset[1]
+            for c in range(in_blocks):
+                lanes, image, to = (
+                    depth - c * LANES,
+                    pointer(first_x, at),
+                    pointer(first_v, (c * block + patch) * LANES),
+                )
+                if lanes > NARROW:
+                    lanes = min(lanes, LANES)
+                    transform_patch(zero(), image, floats - at, lanes, size, top, left, scratch, to, plane)
+                else:
+                    transform_patch(narrow_zero(), image, floats - at, lanes, size, top, left, scratch, to, plane)
+                at += LANES
+            place = next_place(place, patches)
+
+    return transform_block
+
+
+transform_inputs, transform_grads = block_transform(transform_input), block_transform(transform_grad)
 
 
 @jit
 def transform_block_back(m, bias, residual, floor, y, size, y_at, place, patches, count, block, out_first, out_last):
-    """Finish `count` patches of y from `place` on, whose points are in m as `transform_block` arranges them."""
+    """Finish `count` patches of y from `place` on, whose points are in m as `block_transform` arranges them."""
     filters = size[2]
     plane = ((filters + LANES - 1) // LANES * block + 1) * LANES
     first_m, first_y, biases, added = pointer(m, 0), pointer(y, 0), pointer(bias, 0), pointer(residual, 0)
@@ -137,7 +157,7 @@ def correlate(start, stop, x, u, bias, residual, floor, y, x_size, y_size, offse
             first_place(patch + block, patches),
         )
         out_first, out_last = part * out_blocks // parts, (part + 1) * out_blocks // parts
-        transform_block(x, v, border, x_size, offset, first, patches, 0, count, block)
+        transform_inputs(x, v, border, x_size, offset, first, patches, 0, count, block)
         rows = (count + patches[1] - 1) // patches[1] * 4
         at_x = (after[0] * x_size[0] + after[1] * 4) * x_size[1] * depth
         at_y = first[0] * y_at[1] + first[1] * 4 * y_at[2]

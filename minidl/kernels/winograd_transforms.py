@@ -18,14 +18,24 @@ from .winograd_1d import filter_1d, grad_1d, input_1d, output_1d, taps_1d
 from .winograd_patches import copy_patch, on_border
 
 
-@jit
-def input_columns(kind, x, row, column):
-    """Apply Bᵀ to the six columns of a patch."""
-    return (
-        input_1d(tile_load(6, kind, x, 0, row)), input_1d(tile_load(6, kind, x, column, row)),
-        input_1d(tile_load(6, kind, x, 2 * column, row)), input_1d(tile_load(6, kind, x, 3 * column, row)),
-        input_1d(tile_load(6, kind, x, 4 * column, row)), input_1d(tile_load(6, kind, x, 5 * column, row)),
-    )  # fmt: skip
+def six_columns(transform):
+    """Return the function that applies a transform in one dimension to six columns of six.
+
+    A factory, and so are those that take it on: numba does not cache a function that another is handed to.
+    """
+
+    @jit
+    def columns(kind, x, row, column):  # elements are `row` and `column` floats apart
+        return (
+            transform(tile_load(6, kind, x, 0, row)), transform(tile_load(6, kind, x, column, row)),
+            transform(tile_load(6, kind, x, 2 * column, row)), transform(tile_load(6, kind, x, 3 * column, row)),
+            transform(tile_load(6, kind, x, 4 * column, row)), transform(tile_load(6, kind, x, 5 * column, row)),
+        )  # fmt: skip
+
+    return columns
+
+
+input_columns, output_columns, taps_columns = (six_columns(transform) for transform in (input_1d, output_1d, taps_1d))
 
 
 @jit
@@ -43,32 +53,6 @@ def input_2d(kind, x, row, column, v, plane):
 
 
 @jit
-def transform_patch(kind, image, floats, lanes, size, top, left, scratch, v, plane):
-    """Store Bᵀ d B of the 6×6 patch whose corner is (top, left) of an image, its points `plane` apart.
-
-    `kind` holds zeros; lanes beyond `lanes` are left with any numbers. `floats` may be read from `image` on.
-    """
-    row, column = size[1] * size[2], size[2]
-    patch = pointer(image, top * row + left * column)
-    if on_border(6, kind, floats, size, top, left):
-        copy_patch(6, kind, image, floats, lanes, size, top, left, scratch)
-        patch, row, column = scratch, 6 * LANES, LANES
-    input_2d(kind, patch, row, column, v, plane)
-
-
-@jit
-def output_columns(kind, m, plane):
-    """Apply Aᵀ to the six columns of points."""
-    return (
-        output_1d(tile_load(6, kind, m, 0, 6 * plane)), output_1d(tile_load(6, kind, m, plane, 6 * plane)),
-        output_1d(tile_load(6, kind, m, 2 * plane, 6 * plane)),
-        output_1d(tile_load(6, kind, m, 3 * plane, 6 * plane)),
-        output_1d(tile_load(6, kind, m, 4 * plane, 6 * plane)),
-        output_1d(tile_load(6, kind, m, 5 * plane, 6 * plane)),
-    )  # fmt: skip
-
-
-@jit
 def finish_row(points, bias, residual, floor, y, to, step, cols, lanes):
     """Finish the first `cols` pixels of a row of four outputs."""
     p = output_1d(points)
@@ -78,12 +62,12 @@ def finish_row(points, bias, residual, floor, y, to, step, cols, lanes):
 @jit
 def transform_back(bias, m, plane, residual, floor, y, to, y_at, rows, cols, lanes):
     """Finish Aᵀ m A + bias of 36 points `plane` floats apart: the first `rows` × `cols` of the 4×4 outputs go to y."""
-    c = output_columns(bias, m, plane)
+    c = output_columns(bias, m, 6 * plane, plane)
     finish_row(across(c, 0), bias, residual, floor, y, to, y_at[3], cols, lanes)
     if rows > 2:
         finish_row(across(c, 2), bias, residual, floor, y, to + 2 * y_at[2], y_at[3], cols, lanes)
     if rows > 1:
-        c = output_columns(bias, m, plane)
+        c = output_columns(bias, m, 6 * plane, plane)
         finish_row(across(c, 1), bias, residual, floor, y, to + y_at[2], y_at[3], cols, lanes)
         if rows > 3:
             finish_row(across(c, 3), bias, residual, floor, y, to + 3 * y_at[2], y_at[3], cols, lanes)
@@ -154,25 +138,33 @@ def grad_2d(kind, grad, row, column, d, plane):
     tile_store(grad_1d(across(c, 4)), d, 24 * plane, plane)
 
 
-@jit
-def transform_grad(kind, image, floats, lanes, size, top, left, scratch, d, plane):
-    """Store A g Aᵀ of the 4×4 patch of the gradient whose corner is (top, left): as `transform_patch`."""
-    row, column = size[1] * size[2], size[2]
-    patch = pointer(image, top * row + left * column)
-    if on_border(4, kind, floats, size, top, left):
-        copy_patch(4, kind, image, floats, lanes, size, top, left, scratch)
-        patch, row, column = scratch, 4 * LANES, LANES
-    grad_2d(kind, patch, row, column, d, plane)
+def patch_transform(pixels, transform):
+    """Return the function that transforms a patch of `pixels` × `pixels` of an image, inside or over its border."""
+
+    @jit
+    def transform_patch(kind, image, floats, lanes, size, top, left, scratch, points, plane):
+        """Store the 36 points, `plane` apart, of the patch that begins at (top, left).
+
+        `kind` holds zeros; lanes beyond `lanes` are left with any numbers. `floats` may be read from `image` on.
+        """
+        row, column = size[1] * size[2], size[2]
+        patch = pointer(image, top * row + left * column)
+        if on_border(pixels, kind, floats, size, top, left):
+            copy_patch(pixels, kind, image, floats, lanes, size, top, left, scratch)
+            patch, row, column = scratch, pixels * LANES, LANES
+        transform(kind, patch, row, column, points, plane)
+
+    return transform_patch
+
+
+transform_input = patch_transform(6, input_2d)  # Bᵀ d B of 6×6 inputs
+transform_grad = patch_transform(4, grad_2d)  # A g Aᵀ of the gradient of 4×4 outputs
 
 
 @jit
 def taps_2d(u, plane, taps, step):
     """Store Gᵀ u G of 36 points `plane` apart, the nine taps `step` floats apart."""
-    c = (
-        taps_1d(tile_load(6, zero(), u, 0, 6 * plane)), taps_1d(tile_load(6, zero(), u, plane, 6 * plane)),
-        taps_1d(tile_load(6, zero(), u, 2 * plane, 6 * plane)), taps_1d(tile_load(6, zero(), u, 3 * plane, 6 * plane)),
-        taps_1d(tile_load(6, zero(), u, 4 * plane, 6 * plane)), taps_1d(tile_load(6, zero(), u, 5 * plane, 6 * plane)),
-    )  # fmt: skip
+    c = taps_columns(zero(), u, 6 * plane, plane)
     tile_store(taps_1d(across(c, 0)), taps, 0, step)
     tile_store(taps_1d(across(c, 1)), taps, 3 * step, step)
     tile_store(taps_1d(across(c, 2)), taps, 6 * step, step)

@@ -16,12 +16,12 @@ from .finish import store_turned
 from .jit import jit
 from .pack import blocks
 from .parallel import parallel_for
-from .simd import line_up, load, narrow_zero, pointer, store, zero
+from .simd import line_up, load, pointer, store, zero
 from .tile import tile_fma, tile_load, tile_rows, tile_store, tile_zero
-from .vector import LANES, NARROW
-from .winograd import BLOCK_FLOATS, CACHE_FLOATS, transform_block
-from .winograd_patches import BORDER, first_place, next_place, prefetch_part
-from .winograd_transforms import taps_2d, transform_grad
+from .vector import LANES
+from .winograd import BLOCK_FLOATS, CACHE_FLOATS, transform_grads, transform_inputs
+from .winograd_patches import BORDER, first_place, prefetch_part
+from .winograd_transforms import taps_2d
 
 Array = NDArray[Any]
 Pair = tuple[int, int]
@@ -32,32 +32,12 @@ SUMS_FLOATS = 1 << 20  # 4 MiB for all chunks' matrices together, or for one rou
 
 
 @jit
-def transform_grad_block(grad_y, d, border, size, place, patches, start, stop, block):
-    """Transform the patches of grad_y from `place` on to [start, stop) of d, as `transform_block` does those of x."""
-    filters, floats, border_patch = size[2], grad_y.size, pointer(border, 0)
-    out_blocks = (filters + LANES - 1) // LANES
-    plane = (out_blocks * block + 1) * LANES
-    first_y, first_d = pointer(grad_y, 0), pointer(d, 0)
-    for patch in range(start, stop):
-        at, top, left = place[0] * size[0] * size[1] * filters, place[1] * 4, place[2] * 4
-        for o in range(out_blocks):
-            lanes, image, to = filters - o * LANES, pointer(first_y, at), pointer(first_d, (o * block + patch) * LANES)
-            if lanes > NARROW:
-                lanes = min(lanes, LANES)
-                transform_grad(zero(), image, floats - at, lanes, size, top, left, border_patch, to, plane)
-            else:
-                transform_grad(narrow_zero(), image, floats - at, lanes, size, top, left, border_patch, to, plane)
-            at += LANES
-        place = next_place(place, patches)
-
-
-@jit
 def transform_both(start, stop, x, grad_y, v, d, x_size, y_size, padding, patches, block, first):
     """Transform patches first + [start, stop) of x into v and of grad_y into d: (36, blocks, `block` patches, 16)."""
     border, place = line_up(BORDER), first_place(first + start, patches)
     offset = -padding[0], -padding[1]
-    transform_block(x, v, border, x_size, offset, place, patches, start, stop, block)
-    transform_grad_block(grad_y, d, border, y_size, place, patches, start, stop, block)
+    transform_inputs(x, v, border, x_size, offset, place, patches, start, stop, block)
+    transform_grads(grad_y, d, border, y_size, (0, 0), place, patches, start, stop, block)
 
 
 @jit

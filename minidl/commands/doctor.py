@@ -70,7 +70,8 @@ def _convolution(x: Shape, weight: Shape, function: Any, batch_size: int) -> tup
     what = f"{weight[1]}x{weight[2]}, {x[2]} to {weight[0]} channels, images of {x[0]}x{x[1]}"
     what += f", stride {stride[0]}x{stride[1]}" * (stride != (1, 1)) + f", {groups} groups" * (groups > 1)
     training, plan = (
-        choice.explain((batch_size, *x), weight, stride, padding, groups, prepared) for prepared in (False, True)
+        choice.explain((batch_size, *x), weight, stride, padding, groups, prepared=prepared)
+        for prepared in (False, True)
     )
     return what, training, plan
 

@@ -7,6 +7,8 @@ import functools
 from .backend import compiled, conv_kind
 
 Pair = tuple[int, int]
+Shape = tuple[int, ...]
+Problem = tuple[Shape, Shape, Pair, Pair, int]  # shapes of x and the weight, stride, padding, groups
 
 
 def output_size(size: int, kernel: int, stride: int, padding: int) -> int:
@@ -26,46 +28,29 @@ REASONS = {
 }
 
 
-def choose(
-    x_shape: tuple[int, ...],
-    weight_shape: tuple[int, ...],
-    stride: Pair,
-    padding: Pair,
-    groups: int,
-    prepared: bool = False,
-) -> str:
+def choose(*problem: *Problem, prepared: bool = False) -> str:
     """Return the name of the kernel, one of `REASONS`, whose estimated cost is least; grad_weight uses the same.
 
     `prepared`: the weight does not change, so its packing and transform cost nothing; only the forward one is needed.
     """
-    estimates = costs(x_shape, weight_shape, stride, padding, groups, conv_kind(), prepared)
+    estimates = costs(*problem, kind=conv_kind(), prepared=prepared)
     return min(estimates, key=estimates.__getitem__)
 
 
-def transposed(
-    x_shape: tuple[int, ...], weight_shape: tuple[int, ...], stride: Pair, padding: Pair, groups: int
-) -> tuple[tuple[int, ...], tuple[int, ...], Pair, Pair, int]:
+def transposed(*problem: *Problem) -> Problem:
     """Return the convolution that the input gradient is, if the stride is 1: of grad_y with the transposed weight."""
+    (n, height, width, channels), (filters, kh, kw, _), stride, padding, groups = problem
     if stride != (1, 1):
-        return x_shape, weight_shape, stride, padding, groups
-    (n, height, width, channels), (filters, kh, kw, _) = x_shape, weight_shape
+        return problem
     oh, ow = output_size(height, kh, 1, padding[0]), output_size(width, kw, 1, padding[1])
     flipped = (kh - 1 - padding[0], kw - 1 - padding[1])
     return (n, oh, ow, filters), (channels, kh, kw, filters // groups), stride, flipped, groups
 
 
 @functools.lru_cache(maxsize=1024)
-def costs(
-    x_shape: tuple[int, ...],
-    weight_shape: tuple[int, ...],
-    stride: Pair,
-    padding: Pair,
-    groups: int,
-    kind: str,
-    prepared: bool = False,
-) -> dict[str, float]:
+def costs(*problem: *Problem, kind: str, prepared: bool) -> dict[str, float]:
     """Estimate the cycles of each kernel that can compute this convolution, by name: tuned on one AVX-512 core."""
-    (n, height, width, channels), (filters, kh, kw, depth) = x_shape, weight_shape
+    (n, height, width, channels), (filters, kh, kw, depth), stride, padding, groups = problem
     if depth == 1 and filters == channels:
         return {"depthwise": 0.0}
     few = prepared and groups == 1 and n * height * width <= 16
@@ -100,14 +85,7 @@ def _taps_inside(size: int, kernel: int, stride: int, padding: int) -> int:
     return sum(max(0, min(kernel, size - start) - max(0, -start)) for start in starts)
 
 
-def explain(
-    x_shape: tuple[int, ...],
-    weight_shape: tuple[int, ...],
-    stride: Pair,
-    padding: Pair,
-    groups: int,
-    prepared: bool = False,
-) -> str:
+def explain(*problem: *Problem, prepared: bool = False) -> str:
     """Say in one sentence which kernel computes a convolution of 32-bit floats, and why; arguments as `choose`'s.
 
     Examples
@@ -119,7 +97,7 @@ def explain(
     """
     if not compiled():
         return "numpy: the definition, as the backend is numpy."
-    estimates = costs(tuple(x_shape), tuple(weight_shape), stride, padding, groups, conv_kind(), prepared)
+    estimates = costs(*problem, kind=conv_kind(), prepared=prepared)
     best = min(estimates, key=estimates.__getitem__)
     lowest = estimates[best]
     others = [f"{cost / lowest:.1f} times as much for {name}" for name, cost in estimates.items() if name != best]

@@ -16,6 +16,7 @@ import operator
 
 from minidl.autograd.function import Function
 from minidl.kernels import conv as kernel
+from minidl.kernels.choice import output_size
 from minidl.tensor import Tensor, as_tensor
 from minidl.types import Array, Shape
 
@@ -115,11 +116,6 @@ def pair(value: int | Pair) -> Pair:
     """An int stands for both directions."""
     vertical, horizontal = value if isinstance(value, (tuple, list)) else (value, value)
     return operator.index(vertical), operator.index(horizontal)
-
-
-def output_size(size: int, kernel_size: int, stride: int, padding: int) -> int:
-    """How many windows fit along one axis."""
-    return (size + 2 * padding - kernel_size) // stride + 1
 
 
 def _check(x: Shape, weight: Shape, stride: Pair, padding: Pair, groups: int) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from minidl.autograd.function import Function
 from minidl.kernels import pool as kernel
-from minidl.ops.conv import Pair, output_size, pair
+from minidl.kernels.choice import output_size
+from minidl.ops.conv import Pair, pair
 from minidl.tensor import Tensor, as_tensor
 from minidl.types import Array, Shape
 

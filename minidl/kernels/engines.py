@@ -13,7 +13,18 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from . import columns, depthwise, direct, direct_input, direct_weight, images, winograd, winograd_weight
+from . import (
+    columns,
+    depthwise,
+    direct,
+    direct_input,
+    direct_weight,
+    images,
+    interleaved_direct,
+    interleaved_winograd,
+    winograd,
+    winograd_weight,
+)
 from .direct import Call
 from .finish import Finish
 from .pack import pack
@@ -114,6 +125,10 @@ FORWARD = {
     "depthwise": _direct(depthwise.bind)._replace(prepare=lambda weight, groups: pack(weight, 1)),
     "pointwise": Forward(pack, _pointwise_bind),
     "columns": _direct(columns.bind),
+}
+INTERLEAVED = {
+    "direct": Forward(interleaved_direct.prepare, interleaved_direct.bind),
+    "winograd": Forward(interleaved_winograd.prepare, interleaved_winograd.bind),
 }
 GRAD_INPUT: dict[str, Callable[..., None]] = {
     "direct": direct_input.grad_input,

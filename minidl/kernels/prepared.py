@@ -11,12 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from . import interleaved
 from .choice import choose
-from .engines import FORWARD
+from .engines import FORWARD, INTERLEAVED
 from .finish import finish
 
 Array = NDArray[Any]
 Pair = tuple[int, int]
+
+WINOGRAD = (3, 3), (1, 1), (1, 1)  # the kernel, stride and padding that it is for
 
 
 class PreparedConv:
@@ -31,11 +34,16 @@ class PreparedConv:
     def bind(self, x: Array, y: Array, residual: Array | None = None, relu: bool = False) -> list[Callable[[], object]]:
         """Return the calls that set y to the convolution of x, plus the residual, cut at 0 for a ReLU.
 
-        All arrays are contiguous; what they hold is read when the calls are made.
+        All arrays are contiguous, or all interleaved; what they hold is read when the calls are made.
         """
         stride, padding, groups = self.how
-        prepare, bind = FORWARD[choose(x.shape, self.weight.shape, stride, padding, groups, prepared=True)]
+        kernel = (self.weight.shape[1], self.weight.shape[2])
+        if interleaved.holds(y):
+            prepare, bind = INTERLEAVED["winograd" if (kernel, stride, padding) == WINOGRAD else "direct"]
+            end = finish(None if residual is None else interleaved.first(residual), relu)
+        else:
+            prepare, bind = FORWARD[choose(x.shape, self.weight.shape, stride, padding, groups, prepared=True)]
+            end = finish(residual, relu)
         if prepare not in self.prepared:
             self.prepared[prepare] = prepare(self.weight, groups)
-        kernel = (self.weight.shape[1], self.weight.shape[2])
-        return bind(x, self.prepared[prepare], self.bias, kernel, stride, padding, groups, y, finish(residual, relu))
+        return bind(x, self.prepared[prepare], self.bias, kernel, stride, padding, groups, y, end)

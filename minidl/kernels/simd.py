@@ -28,6 +28,7 @@ from .vector import (
     emit_masked_load,
     emit_masked_store,
     emit_pointer,
+    emit_splat,
     emit_store,
     vector_type,
 )  # fmt: skip
@@ -88,6 +89,17 @@ def load_part_like(typing: Any, kind: Any, array: Any, index: Any, count: Any) -
         return emit_masked_load(builder, pointer, args[3], kind.lanes)
 
     return kind(kind, array, types.intp, types.intp), lower
+
+
+@intrinsic
+def spread(typing: Any, array: Any, index: Any) -> Any:
+    """``spread(array, index)``: an element in all 16 lanes."""
+
+    def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        number = builder.load(emit_pointer(context, builder, sig.args[0], *args))
+        return emit_splat(builder, number, LANES)
+
+    return vector_type(array, types.intp), lower
 
 
 @intrinsic

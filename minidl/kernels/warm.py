@@ -32,7 +32,8 @@ def calls() -> dict[str, Callable[[], None]]:
     found: dict[str, Callable[[], None]] = {}
     for name in CONVOLUTIONS:
         found[f"convolution, {name}"] = partial(_convolve, name)
-    found |= {"convolution, few pixels": _convolve_few, "waiting": _wait}
+    found |= {"convolution, few pixels": _convolve_few, "convolution, interleaved": _convolve_interleaved}
+    found |= {"waiting": _wait}
     found |= {"batch norm": _normalize, "activations": _activate, "pooling": _pool}
     found |= {"optimizers": _optimize, "random numbers": _draw, "rounding": _round}
     return found
@@ -53,6 +54,20 @@ def _convolve_few() -> None:
 
     x, weight, y = _floats(1, 1, 1, 16), _floats(16, 1, 1, 16), _floats(1, 1, 1, 16)
     for call in PreparedConv(weight, None, (1, 1), (0, 0), 1).bind(x, y):
+        call()
+
+
+def _convolve_interleaved() -> None:
+    from .interleaved import IMAGES, floats, place
+    from .interleaved_copy import averaging, interleaving
+    from .prepared import PreparedConv
+
+    x, y = (place(_floats(IMAGES * floats((4, 4, 1))), (4, 4, 1)) for _ in range(2))
+    calls = interleaving(_floats(IMAGES, 4, 4, 1), x)
+    for kernel in (1, 3):
+        calls += PreparedConv(_floats(1, kernel, kernel, 1), None, (1, 1), (kernel // 2, kernel // 2), 1).bind(x, y, x)
+        calls += PreparedConv(_floats(1, kernel, kernel, 1), None, (1, 1), (kernel // 2, kernel // 2), 1).bind(x, y)
+    for call in (*calls, *averaging(y, _floats(IMAGES, 1))):
         call()
 
 

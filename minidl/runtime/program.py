@@ -13,8 +13,11 @@ import numpy as np
 
 from minidl.graph import Graph, Node
 from minidl.graph.run import compute
+from minidl.kernels import interleaved
 from minidl.kernels.backend import here
+from minidl.kernels.interleaved import IMAGES
 from minidl.kernels.parallel import parallel_for
+from minidl.runtime import interleaving
 from minidl.runtime.arena import ALIGNMENT, Life, layout
 from minidl.runtime.rules import Call, binder
 from minidl.runtime.stages import Stage, cut
@@ -39,7 +42,12 @@ class Program:
         samples, owners = _one_sample(graph)
         self.dtypes = {i: y.dtype for i, y in samples.items()}
         self.sizes = {i: y.nbytes for i, y in samples.items()}
-        self.stages = cut(graph, owners, self.sizes)
+        self.stages, self.interleaved = cut(graph, owners, self.sizes), False
+        if interleaving.suits(graph):
+            sizes = {i: interleaving.nbytes(graph[i], size) for i, size in self.sizes.items()}
+            stages = cut(graph, owners, sizes, IMAGES)
+            if IMAGES * stages[0].nbytes <= interleaving.MOST_BYTES:
+                self.stages, self.interleaved = stages, True
         self.between = [stage.input for stage in self.stages] + [graph.output.index]
         computed = [node for node in graph if owners.get(node.index) == node.index and node.op != "input"]
         self.binders = {node.index: binder(node, graph.inputs(node)) for node in computed}
@@ -77,6 +85,13 @@ class Program:
         """The calls that compute y from x, with all values between them in the memory `inside`."""
         arrays = {stage.input: x}
         steps: list[tuple[Node, list[Call]]] = []
+        array = self._array
+        if self.interleaved and len(x) == IMAGES:
+            from minidl.kernels.interleaved_copy import interleaving as interleave
+
+            array = self._images
+            arrays[stage.input] = copy = array(inside, stage.input, IMAGES, IMAGES * stage.offsets[stage.input])
+            steps.append((self.graph[stage.input], interleave(x, copy)))
         for node in stage.nodes:
             if node.value is not None:
                 continue
@@ -87,7 +102,7 @@ class Program:
                     steps.append((node, [partial(np.copyto, y, value)]))
             else:
                 last = node.index == stage.output
-                value = y if last else self._array(inside, node.index, len(x), len(x) * stage.offsets[node.index])
+                value = y if last else array(inside, node.index, len(x), len(x) * stage.offsets[node.index])
                 steps.append((node, self.binders[node.index](inputs, value)))
             arrays[node.index] = value
         return steps
@@ -96,6 +111,15 @@ class Program:
         """A node's value for a batch, (batch, *shape), at an offset in the memory."""
         flat = memory[offset : offset + batch * self.sizes[index]].view(self.dtypes[index])
         return flat.reshape(batch, *self.graph[index].shape)
+
+    def _images(self, memory: Array, index: int, batch: int, offset: int) -> Array:
+        """A node's value for 16 samples, interleaved if they are images."""
+        shape = self.graph[index].shape
+        if len(shape) != 3:
+            return self._array(memory, index, batch, offset)
+        return interleaved.place(
+            memory[offset : offset + 4 * IMAGES * interleaved.floats(shape)].view(np.float32), shape
+        )
 
 
 def _slots(stage: Stage, batch: int, threads: int) -> int:

@@ -15,8 +15,9 @@ import numpy as np
 
 from minidl.graph import Node
 from minidl.graph.run import forward
-from minidl.kernels import norm
+from minidl.kernels import interleaved, norm
 from minidl.kernels.backend import compiled, conv_kind
+from minidl.kernels.interleaved import IMAGES
 from minidl.types import Array
 
 Call = Callable[[], object]
@@ -26,7 +27,18 @@ Bind = Callable[[list[Array], Array], list[Call]]  # (inputs, output) -> the cal
 def binder(node: Node, sources: tuple[Node, ...]) -> Bind:
     """Return how `node` is bound to arrays; what its sources hold is prepared here, once for all batch sizes."""
     rule = RULES.get(node.op)
-    return (rule and rule(node, sources)) or partial(_computed, node)
+    bind = (rule and rule(node, sources)) or partial(_computed, node)
+    return bind if node.op in CONVOLUTIONS else partial(_and_clear, bind)
+
+
+def _and_clear(bind: Bind, inputs: list[Array], y: Array) -> list[Call]:
+    """Interleaved images have a border of zeros, which only the convolutions write themselves."""
+    calls = bind(inputs, y)
+    if interleaved.holds(y):
+        from minidl.kernels.interleaved_copy import clearing
+
+        calls += clearing(y)
+    return calls
 
 
 def _computed(node: Node, inputs: list[Array], y: Array) -> list[Call]:
@@ -48,7 +60,8 @@ def _conv(node: Node, sources: tuple[Node, ...]) -> Bind | None:
     def bind(inputs: list[Array], y: Array) -> list[Call]:
         x, *rest = inputs
         calls: list[Call] = []
-        x, residual = _contiguous(x, calls), _contiguous(rest[-1], calls) if added else None
+        laid_out = _interleaved if interleaved.holds(y) else _contiguous
+        x, residual = laid_out(x, calls), laid_out(rest[-1], calls) if added else None
         return calls + conv.bind(x, y, residual, fused and function.relu)
 
     return bind
@@ -94,6 +107,28 @@ def _contiguous(x: Array, calls: list[Call]) -> Array:
     return copy
 
 
+def _interleaved(x: Array, calls: list[Call]) -> Array:
+    """Return x, or interleaved images that added calls copy x to."""
+    if interleaved.holds(x):
+        return x
+    from minidl.kernels.interleaved_copy import clearing
+
+    copy = interleaved.place(np.empty(IMAGES * interleaved.floats(x.shape[1:]), np.float32), x.shape[1:])
+    calls += [partial(np.copyto, copy, x), *clearing(copy)]
+    return copy
+
+
+def _average(node: Node, sources: tuple[Node, ...]) -> Bind:
+    def bind(inputs: list[Array], y: Array) -> list[Call]:
+        if not interleaved.holds(inputs[0]):
+            return _computed(node, inputs, y)
+        from minidl.kernels.interleaved_copy import averaging
+
+        return averaging(inputs[0], y)
+
+    return bind
+
+
 def _norm(node: Node, sources: tuple[Node, ...]) -> Bind:
     function: Any = node.function
     relu = node.op == "NormAddReLU" and function.relu
@@ -121,12 +156,14 @@ def _concatenate(node: Node, sources: tuple[Node, ...]) -> Bind:
     return lambda inputs, y: [partial(np.concatenate, inputs, axis=function.axis, out=y)]
 
 
+CONVOLUTIONS = {"Conv2d", "ConvAddReLU"}
 RULES: dict[str, Callable[[Node, tuple[Node, ...]], Bind | None]] = {
     "Conv2d": _conv,
     "ConvAddReLU": _conv,
     "BatchNormInference": _norm,
     "NormAddReLU": _norm,
     "Linear": _linear,
+    "GlobalAvgPool2d": _average,
     "Pad": _pad,
     "Concatenate": _concatenate,
 }

@@ -30,13 +30,14 @@ class Stage:
     nbytes: int
 
 
-def cut(graph: Graph, owners: dict[int, int], sizes: dict[int, int]) -> list[Stage]:
+def cut(graph: Graph, owners: dict[int, int], sizes: dict[int, int], together: int = 0) -> list[Stage]:
     """Cut a graph into stages.
 
     Parameters
     ----------
     owners : node whose value depends on the input -> the node in whose memory its value lies, itself but for views
     sizes : bytes of a sample's value of each of these
+    together : if not 0, all is one stage of so many samples, in which the input has a place of its own too
     """
     last = {owner: owner for owner in owners.values()}  # the last node that reads what lies there
     for node in graph:
@@ -49,10 +50,10 @@ def cut(graph: Graph, owners: dict[int, int], sizes: dict[int, int]) -> list[Sta
     stages: list[Stage] = []
     chunk = 1
     for start, end in pairwise(ends):
-        chunk = max(chunk, _chunk(graph, start, end, last, sizes))
+        chunk = together or max(chunk, _chunk(graph, start, end, last, sizes))
         if stages and stages[-1].chunk == chunk:
             start = stages.pop().input
-        inside = [i for i in last if start < i < end]
+        inside = [i for i in last if start < i < end or together and i == start]
         offsets, nbytes = layout([Life(sizes[i], i, min(last[i], end)) for i in inside])
         place = dict(zip(inside, offsets, strict=True))
         stages.append(Stage(graph.nodes[start + 1 : end + 1], start, end, chunk, place, nbytes))

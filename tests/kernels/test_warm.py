@@ -43,7 +43,9 @@ for name, options in [("lenet5", {}), ("vgg9", {}), ("vgg-bc", {}), ("resnet8", 
         optimizer.step()
     with minidl.no_grad():
         net.eval()(np.ones((1, *shape), np.float32))
-        minidl.runtime.compile(net, shape)(np.ones((1, *shape), np.float32))
+        plan = minidl.runtime.compile(net, shape)
+        for batch in (1, 16):
+            plan(np.ones((batch, *shape), np.float32))
     print(name, *sorted(compiled() - ready), sep="\\n  ")
     assert compiled() == ready
 """

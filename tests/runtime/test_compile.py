@@ -59,7 +59,8 @@ def networks(draw):
     """Draw a small residual network of odd widths, with any shortcut, and the number of images."""
     shortcut = draw(st.sampled_from(["A", "B", None]))
     width, depth = draw(st.sampled_from([0.3, 0.7, 1.2])), draw(st.sampled_from([8, 14]))
-    return {"shortcut": shortcut, "width": width, "depth": depth}, draw(st.integers(1, 9)), draw(st.integers(0, 999))
+    n = draw(st.integers(1, 9) | st.sampled_from([16, 33]))
+    return {"shortcut": shortcut, "width": width, "depth": depth}, n, draw(st.integers(0, 999))
 
 
 @given(networks())
@@ -77,8 +78,9 @@ def test_odd_widths_after_pruning(seed, ratio):
 
     model, shape = shaken("resnet8", seed % 1000)
     small = prune(model, shape, ratio).apply(model).eval()
-    x = np.random.default_rng(seed).standard_normal((3, *shape)).astype(np.float32)
-    assert_close(runtime.compile(small, shape)(x), evaluate(small, x))
+    for n in (3, 16):
+        x = np.random.default_rng(seed).standard_normal((n, *shape)).astype(np.float32)
+        assert_close(runtime.compile(small, shape)(x), evaluate(small, x))
 
 
 @pytest.mark.parametrize("make", [

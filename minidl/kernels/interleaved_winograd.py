@@ -1,0 +1,76 @@
+"""Winograd's F(4×4, 3×3) on 16 interleaved images, where all its parts cost in proportion to the channels.
+
+The transforms are those of ``winograd.py``, whose lanes are channels there and images here; between them a patch of 16
+images is multiplied by itself, as its 36 points of all channels fit the caches, with the tile of the direct sum.
+"""
+# mypy: allow-untyped-defs, allow-untyped-calls, no-check-untyped-defs
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from numpy.typing import NDArray
+
+from . import winograd
+from .direct import Call, grain
+from .finish import Finish
+from .interleaved import PATCH, first, steps
+from .interleaved_copy import clear_border
+from .interleaved_direct import MOST, edges, lay_out, sum_filters
+from .jit import jit
+from .parallel import parallel_for
+from .simd import line_up, pointer, spread, zero
+from .vector import LANES
+from .winograd_transforms import input_2d, transform_back
+
+Array = NDArray[Any]
+Pair = tuple[int, int]
+
+
+def prepare(weight: Array, groups: int) -> Array:
+    """Return G w Gᵀ of `weight` (O, 3, 3, C) as the loops read it."""
+    filters, _, _, depth = weight.shape
+    u = winograd.prepare(weight).reshape(36, -1, depth, LANES)
+    return lay_out(u.transpose(0, 2, 1, 3).reshape(36, depth, -1)[:, :, :filters])
+
+
+@jit
+def correlate(start, stop, x, u, bias, residual, floor, y, depth, size, row, plane, v_steps, tap, edges, walk):
+    """Convolve; an item in [start, stop) is a row of patches of 4×4 outputs, of all 16 images."""
+    height, width = size[0], size[1]
+    points, sums = line_up(36 * walk[1]), line_up(36 * walk[3])
+    v, m, first_x, first_u = pointer(points, 0), pointer(sums, 0), pointer(x, 0), pointer(u, 0)
+    biases, added, first_y = pointer(bias, 0), pointer(residual, 0), pointer(y, 0)
+    for item in range(start, stop):
+        top = item * PATCH
+        rows = min(PATCH, height - top)
+        for left in range(0, width, PATCH):
+            cols, at = min(PATCH, width - left), top * row + left * LANES
+            for c in range(depth):
+                patch = pointer(first_x, at + c * plane - row - LANES)
+                input_2d(zero(), patch, row, LANES, pointer(v, c * LANES), walk[1])
+            for tile in range(len(edges) - 1):
+                o, count = edges[tile], edges[tile + 1] - edges[tile]
+                weights = pointer(first_u, o * 36 * depth)
+                sum_filters(count, v, weights, m, walk, v_steps, tap, depth)  # 36 products, (O, C) · (C, images)
+                for k in range(count):
+                    transform_back(
+                        spread(biases, o + k), pointer(m, k * LANES), walk[3], added, floor, first_y,
+                        at + (o + k) * plane, (0, 0, row, LANES), rows, cols, LANES,
+                    )  # fmt: skip
+        clear_border(y, top, top + rows, size, row, plane)
+
+
+def bind(
+    x: Array, u: Array, bias: Array, kernel: Pair, stride: Pair, padding: Pair, groups: int, y: Array, end: Finish
+) -> list[Call]:
+    """Return the call that fills y from x, both interleaved, with transformed weights; for 3×3, stride 1, padding 1."""
+    (height, width, filters), depth = y.shape[1:], x.shape[3]
+    items = -(-height // PATCH)
+    macs = LANES * 36 * depth * filters * items * -(-width // PATCH)
+    walk = 36, (depth | 1) * LANES, depth, (MOST + 1) * LANES  # odd: points spread over the sets of a cache
+    return [partial(
+        parallel_for, correlate, items, grain(items, macs), first(x), u, bias, *end, first(y), depth, y.shape[1:],
+        *steps(y.shape[1:]), (0, LANES), (1, 1), edges(filters), walk,
+    )]  # fmt: skip

@@ -1,0 +1,49 @@
+"""Whether a plan computes 16 images side by side: it is faster where layers are narrow, above all where pruned.
+
+Convolutions elsewhere have channels in the lanes of vectors, and 6 filters cost what 8 do. Interleaved images
+(``kernels/interleaved.py``) cost what they have channels, but their weights are read once for every patch or row of
+16 images, so all of them must stay in the level-2 cache; and so must, nearly, the images.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minidl.graph import Graph, Node
+from minidl.kernels import interleaved
+from minidl.kernels.backend import compiled, conv_kind
+
+WEIGHTS = 36 * 64 * 64  # of a layer, transformed: 576 KiB
+MOST_BYTES = 1 << 22  # of all values that are alive at once, of 16 images
+OPERATIONS = {"input", "Conv2d", "ConvAddReLU", "GetItem", "Pad", "GlobalAvgPool2d", "Linear"}
+
+
+def suits(graph: Graph) -> bool:
+    """Whether every node of a graph can be computed on interleaved images, with weights that are read fast."""
+    nodes = [node for node in graph if node.value is None]
+    if not compiled() or conv_kind() == "exact" or len(graph.input.shape) != 3 or len(graph.output.shape) != 1:
+        return False
+    return all(node.op in OPERATIONS and _fits(graph, node) for node in nodes)
+
+
+def _fits(graph: Graph, node: Node) -> bool:
+    function: Any = node.function
+    if node.op == "GetItem":
+        return len(node.shape) == 3 and _keeps_border(function.index)
+    if node.op not in {"Conv2d", "ConvAddReLU"}:
+        return True
+    weight, padding, groups = graph[node.inputs[1]].value, function.how[1], function.how[2]
+    if weight is None or weight.dtype != "float32" or groups > 1 or max(padding) > 1:
+        return False
+    return 36 * weight.shape[0] * weight.shape[3] <= WEIGHTS and max(weight.shape[1:3]) <= 3
+
+
+def _keeps_border(index: Any) -> bool:
+    """Whether an index takes all pixels, or every second or so; a piece that is cut out has no border of zeros."""
+    slices = index if isinstance(index, tuple) and all(isinstance(part, slice) for part in index) else (slice(0, 1),)
+    return all(part == slice(None) or abs(part.step or 1) > 1 for part in slices[:3])
+
+
+def nbytes(node: Node, ordinary: int) -> int:
+    """Return the bytes of a sample of a node's value among interleaved ones, `ordinary` if it is not an image."""
+    return 4 * interleaved.floats(node.shape) if len(node.shape) == 3 else ordinary

@@ -1,0 +1,87 @@
+"""A plan interleaves 16 images where every layer is narrow and known, nowhere else, and what it computes is the same."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("numba")
+
+import minidl
+from minidl import nn, runtime
+from tests.runtime.test_compile import assert_close, evaluate, shake, shaken
+
+
+def interleaves(model, shape=(16, 16, 3)):
+    return runtime.compile(model.eval(), shape).program.interleaved
+
+
+def ending(*layers):
+    return nn.Sequential(*layers, nn.GlobalAvgPool2d(), nn.Linear(8, 3, rng=0))
+
+
+class Indexed(nn.Module):
+    """A convolution of a part of what another makes."""
+
+    def __init__(self, index):
+        self.index = index
+        self.conv1, self.conv2 = nn.Conv2d(3, 8, 3, padding=1, rng=0), nn.Conv2d(8, 8, 3, padding=1, rng=1)
+
+    def forward(self, x):
+        return nn.ops.global_avg_pool2d(self.conv2(self.conv1(x)[self.index]))
+
+
+def conv(*args, **options):
+    return nn.Conv2d(*args, rng=0, **options)
+
+
+@pytest.mark.parametrize("layers", [
+    [conv(3, 8, 3, padding=1)],
+    [conv(3, 40, 3, stride=2, padding=1), nn.BatchNorm2d(40), nn.ReLU(), conv(40, 8, 1)],
+    [conv(3, 8, 2), conv(8, 8, 3)],
+])  # fmt: skip
+def test_narrow_networks_are_interleaved_and_mean_the_same(layers):
+    model = ending(*layers)
+    shake(model, 0)
+    assert interleaves(model)
+    x = np.random.default_rng(0).standard_normal((37, 16, 16, 3)).astype(np.float32)
+    assert_close(runtime.compile(model, (16, 16, 3))(x), evaluate(model, x))
+
+
+@pytest.mark.parametrize("layers", [
+    [conv(3, 128, 3, padding=1), conv(128, 128, 3, padding=1), conv(128, 8, 1)],  # weights that leave the cache
+    [conv(3, 8, 5, padding=2)],  # reads further than the border
+    [conv(3, 8, 1), conv(8, 8, 3, groups=2)],
+    [conv(3, 8, 3), nn.MaxPool2d(2)],  # no rule
+])  # fmt: skip
+def test_others_are_not(layers):
+    assert not interleaves(ending(*layers))
+
+
+@pytest.mark.parametrize(("index", "expected"), [
+    (np.s_[:, ::2, ::2], True),
+    (np.s_[:, ::-1], False),
+    (np.s_[:, 1:], False),  # a cut has no border of zeros
+    (np.s_[..., :8], False),
+    (np.s_[:, :, :, :8], True),
+])  # fmt: skip
+def test_pieces_are_not_taken_for_images(index, expected):
+    model = Indexed(index)
+    assert interleaves(model) == expected
+    x = np.random.default_rng(0).standard_normal((16, 16, 16, 3)).astype(np.float32)
+    assert_close(runtime.compile(model.eval(), (16, 16, 3))(x), evaluate(model, x))
+
+
+def test_large_images_and_exact_plans_are_not():
+    model, shape = shaken("resnet8")
+    assert interleaves(model, shape) and not interleaves(model, (96, 96, 3))
+    with minidl.use(conv="exact"):
+        assert not interleaves(model, shape)
+
+
+def test_images_of_a_batch_do_not_mix():
+    model, shape = shaken("resnet8")
+    plan, x = runtime.compile(model, shape), np.random.default_rng(0).standard_normal((16, *shape)).astype(np.float32)
+    want = plan(x)
+    x[3, 5, 5] = np.nan
+    found = plan(x)
+    assert np.isnan(found[3]).all()
+    np.testing.assert_array_equal(np.delete(found, 3, axis=0), np.delete(want, 3, axis=0))

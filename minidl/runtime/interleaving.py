@@ -35,7 +35,8 @@ def _fits(graph: Graph, node: Node) -> bool:
     weight, padding, groups = graph[node.inputs[1]].value, function.how[1], function.how[2]
     if weight is None or weight.dtype != "float32" or groups > 1 or max(padding) > 1:
         return False
-    return 36 * weight.shape[0] * weight.shape[3] <= WEIGHTS and max(weight.shape[1:3]) <= 3
+    filters, height, width, channels = weight.shape
+    return bool(max(36, height * width) * filters * channels <= WEIGHTS)
 
 
 def _keeps_border(index: Any) -> bool:

@@ -53,7 +53,7 @@ def cut(graph: Graph, owners: dict[int, int], sizes: dict[int, int], together: i
         chunk = together or max(chunk, _chunk(graph, start, end, last, sizes))
         if stages and stages[-1].chunk == chunk:
             start = stages.pop().input
-        inside = [i for i in last if start < i < end or together and i == start]
+        inside = [i for i in last if start < i < end or (together and i == start)]
         offsets, nbytes = layout([Life(sizes[i], i, min(last[i], end)) for i in inside])
         place = dict(zip(inside, offsets, strict=True))
         stages.append(Stage(graph.nodes[start + 1 : end + 1], start, end, chunk, place, nbytes))

@@ -1,4 +1,4 @@
-"""A plan interleaves 16 images where every layer is narrow and known, nowhere else, and what it computes is the same."""
+"""A plan interleaves 16 images where all layers are narrow and known, nowhere else; what it computes is the same."""
 
 import numpy as np
 import pytest

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .columns import HALF, sum_pair
 from .direct import RANGE_MACS, Call, grain
 from .finish import Finish, finish
 from .jit import jit
@@ -56,6 +57,21 @@ def sum_channels(tile, v, at, u, at_u, depth, step):
 
 
 @jit
+def multiply_few(v, u, m, point, block, depth, out_blocks, out_first, out_last):
+    """The product of one point for `HALF` patches at most: two blocks of filters share what is read of the patches."""
+    in_blocks, a_block = (depth + LANES - 1) // LANES, depth * LANES
+    at = point * (in_blocks * block + 1) * LANES
+    for o in range(out_first, out_last, 2):
+        at_u, to = (point * out_blocks + o) * a_block, (point * (out_blocks * block + 1) + o * block) * LANES
+        at_two = at_u + a_block if o + 1 < out_last else at_u
+        pair = tile_zero(HALF), tile_zero(HALF)
+        one, two = sum_pair(pair, v, at, u, at_u, at_two, 1, depth, block * LANES)
+        tile_store(one, m, to, LANES)
+        if o + 1 < out_last:
+            tile_store(two, m, to + block * LANES, LANES)
+
+
+@jit
 def products(v, u, m, count, block, depth, filters, out_first, out_last, x, at_x, x_lines, y, residual, at_y, y_lines):
     """36 products, (patches, C) · (C, O), for blocks [out_first, out_last) of 16 filters; rows beyond `count` are junk.
 
@@ -68,6 +84,9 @@ def products(v, u, m, count, block, depth, filters, out_first, out_last, x, at_x
         prefetch_part(y, at_y, y_lines, point, 1)
         if residual.size > 0:
             prefetch_part(residual, at_y, y_lines, point, 0)
+        if count <= HALF:
+            multiply_few(v, u, m, point, block, depth, out_blocks, out_first, out_last)
+            continue
         for o in range(out_first, out_last):
             at, at_u = point * (in_blocks * block + 1) * LANES, (point * out_blocks + o) * depth * LANES
             to = (point * (out_blocks * block + 1) + o * block) * LANES

@@ -236,10 +236,15 @@ def avg_pool_grad(grad_y: Array, x_shape: Shape, size: Pair, stride: Pair, paddi
 
 def global_avg_pool(x: Array) -> Array:
     """Return the mean of each channel over the image, (N, H, W, C) to (N, C)."""
-    n, height, width, channels = x.shape
-    y = np.empty((n, channels), np.float32)
-    _run(average_images, x, n, x.reshape(n, height * width, channels), y)
+    y = np.empty((len(x), x.shape[3]), np.float32)
+    average(x, y)
     return y
+
+
+def average(x: Array, y: Array) -> None:
+    """Fill y (N, C) with the mean of each channel over the image of x."""
+    n, height, width, channels = x.shape
+    _run(average_images, x, n, x.reshape(n, height * width, channels), y)
 
 
 def global_avg_pool_grad(grad_y: Array, x_shape: Shape) -> Array:

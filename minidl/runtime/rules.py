@@ -94,8 +94,8 @@ def _constants(sources: tuple[Node, ...]) -> list[Array]:
     return [source.value for source in sources if source.value is not None]
 
 
-def _has_kernels(constants: list[Array]) -> bool:
-    return compiled() and constants[0].dtype == np.float32
+def _has_kernels(arrays: list[Array]) -> bool:
+    return compiled() and arrays[0].dtype == np.float32
 
 
 def _contiguous(x: Array, calls: list[Call]) -> Array:
@@ -120,11 +120,13 @@ def _interleaved(x: Array, calls: list[Call]) -> Array:
 
 def _average(node: Node, sources: tuple[Node, ...]) -> Bind:
     def bind(inputs: list[Array], y: Array) -> list[Call]:
-        if not interleaved.holds(inputs[0]):
+        if not _has_kernels(inputs):
             return _computed(node, inputs, y)
-        from minidl.kernels.interleaved_copy import averaging
+        from minidl.kernels import interleaved_copy, pool_compiled
 
-        return averaging(inputs[0], y)
+        if interleaved.holds(inputs[0]):
+            return interleaved_copy.averaging(inputs[0], y)
+        return [partial(pool_compiled.average, inputs[0], y)]
 
     return bind
 

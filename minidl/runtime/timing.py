@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-
 SETTLED = 0.01  # seconds; the weights of a network then lie in the caches, if they fit
 
 

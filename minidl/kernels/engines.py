@@ -20,8 +20,8 @@ from . import (
     direct_input,
     direct_weight,
     images,
-    interleaved_direct,
-    interleaved_winograd,
+    lanewise_direct,
+    lanewise_winograd,
     winograd,
     winograd_weight,
 )
@@ -126,9 +126,9 @@ FORWARD = {
     "pointwise": Forward(pack, _pointwise_bind),
     "columns": _direct(columns.bind),
 }
-INTERLEAVED = {
-    "direct": Forward(interleaved_direct.prepare, interleaved_direct.bind),
-    "winograd": Forward(interleaved_winograd.prepare, interleaved_winograd.bind),
+LANEWISE = {
+    "direct": Forward(lanewise_direct.prepare, lanewise_direct.bind),
+    "winograd": Forward(lanewise_winograd.prepare, lanewise_winograd.bind),
 }
 GRAD_INPUT: dict[str, Callable[..., None]] = {
     "direct": direct_input.grad_input,

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import interleaved
+from . import lanewise
 from .choice import choose
-from .engines import FORWARD, INTERLEAVED
+from .engines import FORWARD, LANEWISE
 from .finish import finish
 
 Array = NDArray[Any]
@@ -34,13 +34,13 @@ class PreparedConv:
     def bind(self, x: Array, y: Array, residual: Array | None = None, relu: bool = False) -> list[Callable[[], object]]:
         """Return the calls that set y to the convolution of x, plus the residual, cut at 0 for a ReLU.
 
-        All arrays are contiguous, or all interleaved; what they hold is read when the calls are made.
+        All arrays are contiguous, or all lanewise; what they hold is read when the calls are made.
         """
         stride, padding, groups = self.how
         kernel = (self.weight.shape[1], self.weight.shape[2])
-        if interleaved.holds(y):
-            prepare, bind = INTERLEAVED["winograd" if (kernel, stride, padding) == WINOGRAD else "direct"]
-            end = finish(None if residual is None else interleaved.first(residual), relu)
+        if lanewise.holds(y):
+            prepare, bind = LANEWISE["winograd" if (kernel, stride, padding) == WINOGRAD else "direct"]
+            end = finish(None if residual is None else lanewise.first(residual), relu)
         else:
             prepare, bind = FORWARD[choose(x.shape, self.weight.shape, stride, padding, groups, prepared=True)]
             end = finish(residual, relu)

@@ -32,7 +32,7 @@ def calls() -> dict[str, Callable[[], None]]:
     found: dict[str, Callable[[], None]] = {}
     for name in CONVOLUTIONS:
         found[f"convolution, {name}"] = partial(_convolve, name)
-    found |= {"convolution, few pixels": _convolve_few, "convolution, interleaved": _convolve_interleaved}
+    found |= {"convolution, few pixels": _convolve_few, "convolution, lanewise": _convolve_lanewise}
     found |= {"waiting": _wait}
     found |= {"batch norm": _normalize, "activations": _activate, "pooling": _pool}
     found |= {"optimizers": _optimize, "random numbers": _draw, "rounding": _round}
@@ -57,13 +57,13 @@ def _convolve_few() -> None:
         call()
 
 
-def _convolve_interleaved() -> None:
-    from .interleaved import IMAGES, floats, place
-    from .interleaved_copy import averaging, interleaving
+def _convolve_lanewise() -> None:
+    from .lanewise import IMAGES, floats, place
+    from .lanewise_copy import averaging, turning
     from .prepared import PreparedConv
 
     x, y = (place(_floats(IMAGES * floats((4, 4, 1))), (4, 4, 1)) for _ in range(2))
-    calls = interleaving(_floats(IMAGES, 4, 4, 1), x)
+    calls = turning(_floats(IMAGES, 4, 4, 1), x)
     for kernel in (1, 3):
         calls += PreparedConv(_floats(1, kernel, kernel, 1), None, (1, 1), (kernel // 2, kernel // 2), 1).bind(x, y, x)
         calls += PreparedConv(_floats(1, kernel, kernel, 1), None, (1, 1), (kernel // 2, kernel // 2), 1).bind(x, y)

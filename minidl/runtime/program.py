@@ -13,11 +13,11 @@ import numpy as np
 
 from minidl.graph import Graph, Node
 from minidl.graph.run import compute
-from minidl.kernels import interleaved
+from minidl.kernels import lanewise
 from minidl.kernels.backend import here
-from minidl.kernels.interleaved import IMAGES
+from minidl.kernels.lanewise import IMAGES
 from minidl.kernels.parallel import parallel_for
-from minidl.runtime import interleaving
+from minidl.runtime import narrow
 from minidl.runtime.arena import ALIGNMENT, Life, layout
 from minidl.runtime.rules import Call, binder
 from minidl.runtime.stages import Stage, cut
@@ -42,12 +42,12 @@ class Program:
         samples, owners = _one_sample(graph)
         self.dtypes = {i: y.dtype for i, y in samples.items()}
         self.sizes = {i: y.nbytes for i, y in samples.items()}
-        self.stages, self.interleaved = cut(graph, owners, self.sizes), False
-        if interleaving.suits(graph):
-            sizes = {i: interleaving.nbytes(graph[i], size) for i, size in self.sizes.items()}
+        self.stages, self.lanewise = cut(graph, owners, self.sizes), False
+        if narrow.suits(graph):
+            sizes = {i: narrow.nbytes(graph[i], size) for i, size in self.sizes.items()}
             stages = cut(graph, owners, sizes, IMAGES)
-            if IMAGES * stages[0].nbytes <= interleaving.MOST_BYTES:
-                self.stages, self.interleaved = stages, True
+            if IMAGES * stages[0].nbytes <= narrow.MOST_BYTES:
+                self.stages, self.lanewise = stages, True
         self.between = [stage.input for stage in self.stages] + [graph.output.index]
         computed = [node for node in graph if owners.get(node.index) == node.index and node.op != "input"]
         self.binders = {node.index: binder(node, graph.inputs(node)) for node in computed}
@@ -86,12 +86,12 @@ class Program:
         arrays = {stage.input: x}
         steps: list[tuple[Node, list[Call]]] = []
         array = self._array
-        if self.interleaved and len(x) == IMAGES:
-            from minidl.kernels.interleaved_copy import interleaving as interleave
+        if self.lanewise and len(x) == IMAGES:
+            from minidl.kernels.lanewise_copy import turning
 
             array = self._images
             arrays[stage.input] = copy = array(inside, stage.input, IMAGES, IMAGES * stage.offsets[stage.input])
-            steps.append((self.graph[stage.input], interleave(x, copy)))
+            steps.append((self.graph[stage.input], turning(x, copy)))
         for node in stage.nodes:
             if node.value is not None:
                 continue
@@ -113,13 +113,11 @@ class Program:
         return flat.reshape(batch, *self.graph[index].shape)
 
     def _images(self, memory: Array, index: int, batch: int, offset: int) -> Array:
-        """A node's value for 16 samples, interleaved if they are images."""
+        """A node's value for 16 samples, lanewise if they are images."""
         shape = self.graph[index].shape
         if len(shape) != 3:
             return self._array(memory, index, batch, offset)
-        return interleaved.place(
-            memory[offset : offset + 4 * IMAGES * interleaved.floats(shape)].view(np.float32), shape
-        )
+        return lanewise.place(memory[offset : offset + 4 * IMAGES * lanewise.floats(shape)].view(np.float32), shape)
 
 
 def _slots(stage: Stage, batch: int, threads: int) -> int:

@@ -15,9 +15,9 @@ import numpy as np
 
 from minidl.graph import Node
 from minidl.graph.run import forward
-from minidl.kernels import interleaved, norm
+from minidl.kernels import lanewise, norm
 from minidl.kernels.backend import compiled, conv_kind
-from minidl.kernels.interleaved import IMAGES
+from minidl.kernels.lanewise import IMAGES
 from minidl.types import Array
 
 Call = Callable[[], object]
@@ -32,10 +32,10 @@ def binder(node: Node, sources: tuple[Node, ...]) -> Bind:
 
 
 def _and_clear(bind: Bind, inputs: list[Array], y: Array) -> list[Call]:
-    """Interleaved images have a border of zeros, which only the convolutions write themselves."""
+    """Lanewise images have a border of zeros, which only the convolutions write themselves."""
     calls = bind(inputs, y)
-    if interleaved.holds(y):
-        from minidl.kernels.interleaved_copy import clearing
+    if lanewise.holds(y):
+        from minidl.kernels.lanewise_copy import clearing
 
         calls += clearing(y)
     return calls
@@ -60,7 +60,7 @@ def _conv(node: Node, sources: tuple[Node, ...]) -> Bind | None:
     def bind(inputs: list[Array], y: Array) -> list[Call]:
         x, *rest = inputs
         calls: list[Call] = []
-        laid_out = _interleaved if interleaved.holds(y) else _contiguous
+        laid_out = _lanewise if lanewise.holds(y) else _contiguous
         x, residual = laid_out(x, calls), laid_out(rest[-1], calls) if added else None
         return calls + conv.bind(x, y, residual, fused and function.relu)
 
@@ -107,13 +107,13 @@ def _contiguous(x: Array, calls: list[Call]) -> Array:
     return copy
 
 
-def _interleaved(x: Array, calls: list[Call]) -> Array:
-    """Return x, or interleaved images that added calls copy x to."""
-    if interleaved.holds(x):
+def _lanewise(x: Array, calls: list[Call]) -> Array:
+    """Return x, or lanewise images that added calls copy x to."""
+    if lanewise.holds(x):
         return x
-    from minidl.kernels.interleaved_copy import clearing
+    from minidl.kernels.lanewise_copy import clearing
 
-    copy = interleaved.place(np.empty(IMAGES * interleaved.floats(x.shape[1:]), np.float32), x.shape[1:])
+    copy = lanewise.place(np.empty(IMAGES * lanewise.floats(x.shape[1:]), np.float32), x.shape[1:])
     calls += [partial(np.copyto, copy, x), *clearing(copy)]
     return copy
 
@@ -122,10 +122,10 @@ def _average(node: Node, sources: tuple[Node, ...]) -> Bind:
     def bind(inputs: list[Array], y: Array) -> list[Call]:
         if not _has_kernels(inputs):
             return _computed(node, inputs, y)
-        from minidl.kernels import interleaved_copy, pool_compiled
+        from minidl.kernels import lanewise_copy, pool_compiled
 
-        if interleaved.holds(inputs[0]):
-            return interleaved_copy.averaging(inputs[0], y)
+        if lanewise.holds(inputs[0]):
+            return lanewise_copy.averaging(inputs[0], y)
         return [partial(pool_compiled.average, inputs[0], y)]
 
     return bind

@@ -1,4 +1,4 @@
-"""Sixteen interleaved images: every kernel gives what the definition gives for each, and leaves zeros in the border."""
+"""Sixteen lanewise images: every kernel gives what the definition gives for each, and leaves zeros in the border."""
 
 import numpy as np
 import pytest
@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 pytest.importorskip("numba")
 
-from minidl.kernels import conv, interleaved, prepared
-from minidl.kernels.interleaved import IMAGES
-from minidl.kernels.interleaved_copy import averaging, clearing, interleaving
+from minidl.kernels import conv, lanewise, prepared
+from minidl.kernels.lanewise import IMAGES
+from minidl.kernels.lanewise_copy import averaging, clearing, turning
 from minidl.kernels.parallel import set_num_threads
 
 SIZES = st.integers(1, 13)
@@ -22,12 +22,12 @@ def _two_threads():
 
 
 class Images:
-    """An interleaved array in the middle of a memory of NaN."""
+    """A lanewise array in the middle of a memory of NaN."""
 
     def __init__(self, shape):
-        self.size = IMAGES * interleaved.floats(shape)
+        self.size = IMAGES * lanewise.floats(shape)
         self.memory = np.full(self.size + 2 * IMAGES, np.nan, np.float32)
-        self.array = interleaved.place(self.memory[IMAGES:-IMAGES], shape)
+        self.array = lanewise.place(self.memory[IMAGES:-IMAGES], shape)
 
     def border(self):
         """What lies around the images in the memory that is theirs."""
@@ -42,7 +42,7 @@ class Images:
 
 def images(values):
     held = Images(values.shape[1:])
-    for call in interleaving(values, held.array):
+    for call in turning(values, held.array):
         call()
     return held
 
@@ -56,13 +56,13 @@ def test_a_copy_holds_the_images_and_zeros_around_them(height, width, channels, 
     values = draw(np.random.default_rng(seed), (IMAGES, height, width, channels))
     held = images(values)
     np.testing.assert_array_equal(held.array, values)
-    assert interleaved.holds(held.array) and not np.any(held.border()) and np.all(np.isnan(held.outside()))
+    assert lanewise.holds(held.array) and not np.any(held.border()) and np.all(np.isnan(held.outside()))
 
 
 def test_what_is_not_laid_out_so_is_not_taken_for_it():
     held = Images((8, 8, 4)).array
     for part in (held[:, ::2, ::2], held[:, ::2], held[:8], held[..., ::2], np.ascontiguousarray(held), held[0]):
-        assert not interleaved.holds(part)
+        assert not lanewise.holds(part)
 
 
 @given(SIZES, SIZES, CHANNELS, st.integers(0, 99))
@@ -99,7 +99,7 @@ def layers(draw_from, winograd=False):
 
 
 def convolve(layer, residual, relu, integers):
-    """What the interleaved kernel leaves in memory, what is expected, and the magnitude of the terms in the sums."""
+    """What the lanewise kernel leaves in memory, what is expected, and the magnitude of the terms in the sums."""
     x_shape, weight_shape, stride, padding, seed = layer
     rng = np.random.default_rng(seed)
     x, weight, bias = (draw(rng, s, integers) for s in (x_shape, weight_shape, weight_shape[:1]))

@@ -1,4 +1,4 @@
-"""Winograd's F(4×4, 3×3) on 16 interleaved images, where all its parts cost in proportion to the channels.
+"""Winograd's F(4×4, 3×3) on 16 lanewise images, where all its parts cost in proportion to the channels.
 
 The transforms are those of ``winograd.py``, whose lanes are channels there and images here; between them a patch of 16
 images is multiplied by itself, as its 36 points of all channels fit the caches, with the tile of the direct sum.
@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from . import winograd
 from .direct import Call, grain
 from .finish import Finish
-from .interleaved import PATCH, first, steps
-from .interleaved_copy import clear_border
-from .interleaved_direct import MOST, edges, lay_out, sum_filters
 from .jit import jit
+from .lanewise import PATCH, first, steps
+from .lanewise_copy import clear_border
+from .lanewise_direct import MOST, edges, lay_out, sum_filters
 from .parallel import parallel_for
 from .simd import line_up, pointer, spread, zero
 from .vector import LANES
@@ -65,7 +65,7 @@ def correlate(start, stop, x, u, bias, residual, floor, y, depth, size, row, pla
 def bind(
     x: Array, u: Array, bias: Array, kernel: Pair, stride: Pair, padding: Pair, groups: int, y: Array, end: Finish
 ) -> list[Call]:
-    """Return the call that fills y from x, both interleaved, with transformed weights; for 3×3, stride 1, padding 1."""
+    """Return the call that fills y from x, both lanewise, with transformed weights; for 3×3, stride 1, padding 1."""
     (height, width, filters), depth = y.shape[1:], x.shape[3]
     items = -(-height // PATCH)
     macs = LANES * 36 * depth * filters * items * -(-width // PATCH)

@@ -1,8 +1,8 @@
-"""Whether a plan computes 16 images side by side: it is faster where layers are narrow, above all where pruned.
+"""Whether all layers of a network are so narrow that a plan had better compute 16 images side by side.
 
-Convolutions elsewhere have channels in the lanes of vectors, and 6 filters cost what 8 do. Interleaved images
-(``kernels/interleaved.py``) cost what they have channels, but their weights are read once for every patch or row of
-16 images, so all of them must stay in the level-2 cache; and so must, nearly, the images.
+Other convolutions have channels in the lanes of vectors, so 6 filters cost what 8 do. Lanewise images
+(``kernels/lanewise.py``) cost what they have channels, which pruning makes few and odd; but their weights are read
+anew for every patch or row of 16 images, so they must stay in the level-2 cache; and so must, nearly, the images.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from minidl.graph import Graph, Node
-from minidl.kernels import interleaved
+from minidl.kernels import lanewise
 from minidl.kernels.backend import compiled, conv_kind
 
 WEIGHTS = 36 * 64 * 64  # of a layer, transformed: 576 KiB
@@ -19,7 +19,7 @@ OPERATIONS = {"input", "Conv2d", "ConvAddReLU", "GetItem", "Pad", "GlobalAvgPool
 
 
 def suits(graph: Graph) -> bool:
-    """Whether every node of a graph can be computed on interleaved images, with weights that are read fast."""
+    """Whether every node of a graph can be computed on lanewise images, with weights that are read fast."""
     nodes = [node for node in graph if node.value is None]
     if not compiled() or conv_kind() == "exact" or len(graph.input.shape) != 3 or len(graph.output.shape) != 1:
         return False
@@ -46,5 +46,5 @@ def _keeps_border(index: Any) -> bool:
 
 
 def nbytes(node: Node, ordinary: int) -> int:
-    """Return the bytes of a sample of a node's value among interleaved ones, `ordinary` if it is not an image."""
-    return 4 * interleaved.floats(node.shape) if len(node.shape) == 3 else ordinary
+    """Return the bytes of a sample of a node's value among lanewise ones, `ordinary` if it is not an image."""
+    return 4 * lanewise.floats(node.shape) if len(node.shape) == 3 else ordinary

@@ -1,4 +1,4 @@
-"""Sixteen images side by side: a layout in which no number of channels leaves lanes of a vector empty.
+"""Lanewise images: sixteen side by side, one in each lane, so that no number of channels leaves lanes empty.
 
 Pixel (h, w) of channel c of all images is one vector; vectors lie as (C, H, W), each plane with a border of zeros, so
 that a convolution reads over the edge without asking. To NumPy it is an array (16, H, W, C) with unusual strides, and

@@ -1,4 +1,4 @@
-"""A plan interleaves 16 images where all layers are narrow and known, nowhere else; what it computes is the same."""
+"""A plan lays 16 images lanewise where all layers are narrow and known, nowhere else; what it computes is the same."""
 
 import numpy as np
 import pytest
@@ -10,8 +10,8 @@ from minidl import nn, runtime
 from tests.runtime.test_compile import assert_close, evaluate, shake, shaken
 
 
-def interleaves(model, shape=(16, 16, 3)):
-    return runtime.compile(model.eval(), shape).program.interleaved
+def is_lanewise(model, shape=(16, 16, 3)):
+    return runtime.compile(model.eval(), shape).program.lanewise
 
 
 def ending(*layers):
@@ -38,10 +38,10 @@ def conv(*args, **options):
     [conv(3, 40, 3, stride=2, padding=1), nn.BatchNorm2d(40), nn.ReLU(), conv(40, 8, 1)],
     [conv(3, 8, 2), conv(8, 8, 3)],
 ])  # fmt: skip
-def test_narrow_networks_are_interleaved_and_mean_the_same(layers):
+def test_narrow_networks_are_laid_lanewise_and_mean_the_same(layers):
     model = ending(*layers)
     shake(model, 0)
-    assert interleaves(model)
+    assert is_lanewise(model)
     x = np.random.default_rng(0).standard_normal((37, 16, 16, 3)).astype(np.float32)
     assert_close(runtime.compile(model, (16, 16, 3))(x), evaluate(model, x))
 
@@ -53,7 +53,7 @@ def test_narrow_networks_are_interleaved_and_mean_the_same(layers):
     [conv(3, 8, 3), nn.MaxPool2d(2)],  # no rule
 ])  # fmt: skip
 def test_others_are_not(layers):
-    assert not interleaves(ending(*layers))
+    assert not is_lanewise(ending(*layers))
 
 
 @pytest.mark.parametrize(("index", "expected"), [
@@ -65,16 +65,16 @@ def test_others_are_not(layers):
 ])  # fmt: skip
 def test_pieces_are_not_taken_for_images(index, expected):
     model = Indexed(index)
-    assert interleaves(model) == expected
+    assert is_lanewise(model) == expected
     x = np.random.default_rng(0).standard_normal((16, 16, 16, 3)).astype(np.float32)
     assert_close(runtime.compile(model.eval(), (16, 16, 3))(x), evaluate(model, x))
 
 
 def test_large_images_and_exact_plans_are_not():
     model, shape = shaken("resnet8")
-    assert interleaves(model, shape) and not interleaves(model, (96, 96, 3))
+    assert is_lanewise(model, shape) and not is_lanewise(model, (96, 96, 3))
     with minidl.use(conv="exact"):
-        assert not interleaves(model, shape)
+        assert not is_lanewise(model, shape)
 
 
 def test_images_of_a_batch_do_not_mix():

@@ -1,4 +1,4 @@
-"""What goes into interleaved images and out of them: copies of ordinary ones, their borders, and their averages."""
+"""What goes into lanewise images and out of them: copies of ordinary ones, their borders, and their averages."""
 # mypy: allow-untyped-defs, allow-untyped-calls, no-check-untyped-defs
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from .direct import Call
 from .finish import store_turned
-from .interleaved import first, steps
 from .jit import jit
+from .lanewise import first, steps
 from .parallel import parallel_for
 from .simd import line_up, load, load_part, pointer, store, zero
 from .tile import tile_load, tile_store, tile_transpose
@@ -58,11 +58,11 @@ def turn(start, stop, x, y, size, row, plane):
                 store(first_y, c * plane + h * row + w * LANES, load(turned, i * LANES))
 
 
-def interleaving(x: Array, y: Array) -> list[Call]:
+def turning(x: Array, y: Array) -> list[Call]:
     """Return the calls that copy x (16, H, W, C), an ordinary array, to y."""
     size = y.shape[1:]
-    turning = partial(parallel_for, turn, size[0], 4, x.reshape(-1), first(y), size, *steps(size))
-    return [turning, *clearing(y)]
+    copying = partial(parallel_for, turn, size[0], 4, x.reshape(-1), first(y), size, *steps(size))
+    return [copying, *clearing(y)]
 
 
 @jit

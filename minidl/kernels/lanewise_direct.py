@@ -1,4 +1,4 @@
-"""The direct convolution of 16 interleaved images: the lanes are images, the rows of a register tile are filters.
+"""The direct convolution of 16 lanewise images: the lanes are images, the rows of a register tile are filters.
 
 One vector of a pixel is multiplied with as many weights as the tile has rows, each spread over the lanes, so a layer
 of 6 or 57 filters does the work of 6 or 57. Winograd's 36 products are this loop too, over a kernel of one tap.
@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from .direct import Call, grain
 from .finish import Finish, finish_tile
-from .interleaved import first, steps
-from .interleaved_copy import clear_border
 from .jit import jit
+from .lanewise import first, steps
+from .lanewise_copy import clear_border
 from .parallel import parallel_for
 from .simd import line_up, load, pointer, prefetch, spread
 from .tile import tile_fma, tile_rows, tile_store, tile_zero
@@ -121,7 +121,7 @@ def correlate(
 def bind(
     x: Array, packed: Array, bias: Array, kernel: Pair, stride: Pair, padding: Pair, groups: int, y: Array, end: Finish
 ) -> list[Call]:
-    """Return the call that fills y from x, both interleaved, with weights from `prepare`; for padding 0 and 1."""
+    """Return the call that fills y from x, both lanewise, with weights from `prepare`; for padding 0 and 1."""
     (height, width, filters), depth = y.shape[1:], x.shape[3]
     macs = LANES * height * width * filters * kernel[0] * kernel[1] * depth
     walk = width, stride[1] * LANES, 0, MOST * LANES

@@ -45,8 +45,9 @@ def turn(start, stop, x, y, size, row, plane):
     height, width, channels = size
     numbers = width * channels
     square = line_up(LANES * LANES)
-    first_x, first_y, turned = pointer(x, 0), pointer(y, 0), pointer(square, 0)
+    first_x, first_y = pointer(x, 0), pointer(y, 0)
     for h in range(start, stop):
+        turned = pointer(square, 0)  # named in the loop, as numba frees an array after its last name
         for number in range(0, numbers, LANES):
             count = min(LANES, numbers - number)
             for image in range(LANES):

@@ -102,9 +102,10 @@ def correlate(
     """Convolve; an item in [start, stop) is a row of outputs, of all 16 images."""
     width = y_size[1]
     scratch = line_up(width * MOST * LANES)
-    first_x, first_u, sums = pointer(x, 0), pointer(u, 0), pointer(scratch, 0)
+    first_x, first_u = pointer(x, 0), pointer(u, 0)
     biases, added, first_y = pointer(bias, 0), pointer(residual, 0), pointer(y, 0)
     for h in range(start, stop):
+        sums = pointer(scratch, 0)  # named in the loop, as numba frees an array after its last name
         seen = pointer(first_x, (h * stride[0] - padding[0]) * x_steps[0] - padding[1] * LANES)
         for tile in range(len(edges) - 1):
             o, count = edges[tile], edges[tile + 1] - edges[tile]

@@ -1,7 +1,7 @@
 """Winograd's F(4×4, 3×3) on 16 lanewise images, where all its parts cost in proportion to the channels.
 
 The transforms are those of ``winograd.py``, whose lanes are channels there and images here; between them a patch of 16
-images is multiplied by itself, as its 36 points of all channels fit the caches, with the tile of the direct sum.
+images is multiplied on its own, as its 36 points of all channels fit the caches, with the tile of the direct sum.
 """
 # mypy: allow-untyped-defs, allow-untyped-calls, no-check-untyped-defs
 
@@ -40,9 +40,10 @@ def correlate(start, stop, x, u, bias, residual, floor, y, depth, size, row, pla
     """Convolve; an item in [start, stop) is a row of patches of 4×4 outputs, of all 16 images."""
     height, width = size[0], size[1]
     points, sums = line_up(36 * walk[1]), line_up(36 * walk[3])
-    v, m, first_x, first_u = pointer(points, 0), pointer(sums, 0), pointer(x, 0), pointer(u, 0)
+    first_x, first_u = pointer(x, 0), pointer(u, 0)
     biases, added, first_y = pointer(bias, 0), pointer(residual, 0), pointer(y, 0)
     for item in range(start, stop):
+        v, m = pointer(points, 0), pointer(sums, 0)  # named in the loop, as numba frees an array after its last name
         top = item * PATCH
         rows = min(PATCH, height - top)
         for left in range(0, width, PATCH):

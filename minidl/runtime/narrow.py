@@ -15,7 +15,8 @@ from minidl.kernels.backend import compiled, conv_kind
 
 WEIGHTS = 36 * 64 * 64  # of a layer, transformed: 576 KiB
 MOST_BYTES = 1 << 22  # of all values that are alive at once, of 16 images
-OPERATIONS = {"input", "Conv2d", "ConvAddReLU", "GetItem", "Pad", "GlobalAvgPool2d", "Linear"}
+CONVOLUTIONS = {"Conv2d", "ConvAddReLU"}
+OPERATIONS = CONVOLUTIONS | {"input", "GetItem", "Pad", "GlobalAvgPool2d", "Linear"}
 
 
 def suits(graph: Graph) -> bool:
@@ -23,14 +24,15 @@ def suits(graph: Graph) -> bool:
     nodes = [node for node in graph if node.value is None]
     if not compiled() or conv_kind() == "exact" or len(graph.input.shape) != 3 or len(graph.output.shape) != 1:
         return False
-    return all(node.op in OPERATIONS and _fits(graph, node) for node in nodes)
+    convolves = any(node.op in CONVOLUTIONS for node in nodes)
+    return convolves and all(node.op in OPERATIONS and _fits(graph, node) for node in nodes)
 
 
 def _fits(graph: Graph, node: Node) -> bool:
     function: Any = node.function
     if node.op == "GetItem":
         return len(node.shape) == 3 and _keeps_border(function.index)
-    if node.op not in {"Conv2d", "ConvAddReLU"}:
+    if node.op not in CONVOLUTIONS:
         return True
     weight, padding, groups = graph[node.inputs[1]].value, function.how[1], function.how[2]
     if weight is None or weight.dtype != "float32" or groups > 1 or max(padding) > 1:

@@ -54,10 +54,13 @@ def interleaved(
 
 
 def _turn(call: Callable[[], object]) -> float:
-    """Return the seconds of a call: of the first, unless it was so short that others followed, then of the last."""
-    began = start = time.perf_counter()
+    """Return the seconds of a call: of the first, unless it was so short that others follow, then of one after them."""
+    began = time.perf_counter()
     call()
-    while (now := time.perf_counter()) - began < SETTLED:
-        start = now
+    if (first := time.perf_counter() - began) >= SETTLED:
+        return first
+    while time.perf_counter() - began < SETTLED:
         call()
-    return now - start
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start

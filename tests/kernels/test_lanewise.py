@@ -10,7 +10,7 @@ pytest.importorskip("numba")
 from minidl.kernels import conv, lanewise, prepared
 from minidl.kernels.lanewise import IMAGES
 from minidl.kernels.lanewise_copy import averaging, clearing, turning
-from minidl.kernels.parallel import set_num_threads
+from minidl.kernels.parallel import get_num_threads, set_num_threads
 
 SIZES = st.integers(1, 13)
 CHANNELS = st.sampled_from([1, 2, 3, 5, 8, 15, 16, 17, 23])
@@ -18,7 +18,10 @@ CHANNELS = st.sampled_from([1, 2, 3, 5, 8, 15, 16, 17, 23])
 
 @pytest.fixture(autouse=True)
 def _two_threads():
+    before = get_num_threads()
     set_num_threads(2)
+    yield
+    set_num_threads(before)
 
 
 class Images:

@@ -39,6 +39,7 @@ ROWS = tile_rows()
 PART = 8  # blocks of filters that share a transform at least, where few patches have their filters parted
 NARROW_ROWS = min(8, 2 * ROWS)  # as many sums as a tile of whole vectors has, or what is in reach of the loads
 BLOCK_FLOATS = 80_000  # 320 KB of transformed inputs and outputs: beside the weights in a level-2 cache of 1 MiB
+PAIRED_FLOATS = 1 << 20  # weights of two blocks of filters are read at once up to 4 MiB; beyond, one stream is faster
 CACHE_FLOATS = 1 << 22  # weights beyond 16 MiB come from memory for each block, so blocks are larger then
 
 
@@ -84,7 +85,7 @@ def products(v, u, m, count, block, depth, filters, out_first, out_last, x, at_x
         prefetch_part(y, at_y, y_lines, point, 1)
         if residual.size > 0:
             prefetch_part(residual, at_y, y_lines, point, 0)
-        if count <= HALF:
+        if count <= HALF and 36 * depth * filters <= PAIRED_FLOATS:
             multiply_few(v, u, m, point, block, depth, out_blocks, out_first, out_last)
             continue
         for o in range(out_first, out_last):

@@ -31,7 +31,9 @@ def test_it_names_what_is_chosen(capsys):
     )
     chosen = choice.choose((128, 8, 8, 64), (64, 3, 3, 64), (1, 1), (1, 1), 1)
     assert row["training"].startswith(f"{chosen}: ")
+    assert row["inference"].startswith("lanewise winograd: ")
     assert row["convolution"] == "3x3, 64 to 64 channels, images of 8x8"
+    assert not any("lanewise" in row["inference"] for row in explained(capsys, "resnet20", "--batch-size", "15"))
 
 
 def test_mistakes_get_one_line(capsys):

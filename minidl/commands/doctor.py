@@ -44,16 +44,20 @@ def run(args: argparse.Namespace) -> Output:
 def _explain(name: str, batch_size: int) -> Output:
     """Say it layer by layer; layers that are alike share a paragraph."""
     from minidl.graph import trace
+    from minidl.kernels.lanewise import IMAGES
     from minidl.nn import models
+    from minidl.runtime.plan import runs_lanewise
 
     if batch_size < 1:
         raise ValueError(f"--batch-size is {batch_size}, expected 1 or more")
     layers: dict[tuple[str, str, str], list[str]] = {}  # what and why -> names
     graph = trace(models.build(name, rng=0), models.default_input_shape(name))
+    lanewise = batch_size >= IMAGES and runs_lanewise(graph)
     for node in graph:
         if node.op == "Conv2d":
             x, weight = (graph[i].shape for i in node.inputs[:2])
-            layers.setdefault(_convolution(x, weight, node.function, batch_size), []).append(node.name)
+            words = _convolution(x, weight, node.function, batch_size, lanewise)
+            layers.setdefault(words, []).append(node.name)
     text = f"{name}, {batch_size} images at a time:\n\n" + "\n".join(
         f"{', '.join(names)}: {what}\n  training   {why}\n  inference  {'the same' if plan == why else plan}"
         for (what, why, plan), names in layers.items()
@@ -62,7 +66,7 @@ def _explain(name: str, batch_size: int) -> Output:
     return Output(text, data)
 
 
-def _convolution(x: Shape, weight: Shape, function: Any, batch_size: int) -> tuple[str, str, str]:
+def _convolution(x: Shape, weight: Shape, function: Any, batch_size: int, lanewise: bool) -> tuple[str, str, str]:
     """Images x (H, W, C) and weights (O, KH, KW, C/groups) in words; the kernel in training, and with weights fixed."""
     from minidl.kernels import choice
 
@@ -73,6 +77,8 @@ def _convolution(x: Shape, weight: Shape, function: Any, batch_size: int) -> tup
         choice.explain((batch_size, *x), weight, stride, padding, groups, prepared=prepared)
         for prepared in (False, True)
     )
+    if lanewise:
+        plan = choice.explain_lanewise(weight, stride, padding)
     return what, training, plan
 
 

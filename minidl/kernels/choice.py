@@ -26,6 +26,10 @@ REASONS = {
     "pointwise": "the direct sum over all pixels at once, as the kernel is 1x1",
     "columns": "the direct sum over copies of what each pixel sees, so that every weight is read once for all pixels",
 }
+LANEWISE_REASONS = {
+    "direct": "the direct sum",
+    "winograd": REASONS["winograd"],
+}
 
 
 def choose(*problem: *Problem, prepared: bool = False) -> str:
@@ -35,6 +39,11 @@ def choose(*problem: *Problem, prepared: bool = False) -> str:
     """
     estimates = costs(*problem, kind=conv_kind(), prepared=prepared)
     return min(estimates, key=estimates.__getitem__)
+
+
+def choose_lanewise(weight: Shape, stride: Pair, padding: Pair) -> str:
+    """Return which of the two kernels for 16 images side by side computes a convolution: "winograd" or "direct"."""
+    return "winograd" if (weight[1:3], stride, padding) == ((3, 3), (1, 1), (1, 1)) else "direct"
 
 
 def transposed(*problem: *Problem) -> Problem:
@@ -73,6 +82,12 @@ def costs(*problem: *Problem, kind: str, prepared: bool) -> dict[str, float]:
         transforms += 36 * reading if prepared else 900 * depth * out_blocks
         estimates["winograd"] = _up(patches, 8) * 36 * per_tap + transforms
     return estimates
+
+
+def explain_lanewise(weight: Shape, stride: Pair, padding: Pair) -> str:
+    """Say which kernel computes a convolution of a network that is narrow, for each 16 images of a batch."""
+    name = choose_lanewise(weight, stride, padding)
+    return f"lanewise {name}: {LANEWISE_REASONS[name]}, 16 images side by side, as all layers are narrow."
 
 
 def _up(count: int, tile: int) -> int:

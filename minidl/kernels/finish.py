@@ -26,7 +26,7 @@ class Finish(NamedTuple):
     """y = max(sums + residual, floor)."""
 
     residual: Array
-    """Flat, its elements in the order of y's; empty for none."""
+    """Flat, its elements where y's are, counted from the first; empty for none."""
     floor: np.float32
 
 

@@ -47,7 +47,7 @@ def holds(x: Array) -> bool:
 
 
 def first(x: Array) -> Array:
-    """Return what a kernel is handed of an array: its first element, from where it counts, back to the border too."""
+    """Return the pixel (0, 0) as an array of one: a kernel addresses all others from there, the border's too."""
     return x[:1, 0, 0, 0]
 
 

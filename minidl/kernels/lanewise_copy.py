@@ -24,14 +24,15 @@ Array = NDArray[Any]
 def clear_border(y, top, bottom, size, row, plane):
     """Fill the border beside rows [top, bottom) of all channels with zeros, above the first and below the last too."""
     height, width, channels = size
+    first_y = pointer(y, 0)
     start = -1 if top == 0 else top
     stop = plane // row - 1 if bottom == height else bottom
     for c in range(channels):
         for h in range(start, stop):
             at = c * plane + h * row
-            store(y, at - LANES, zero())
+            store(first_y, at - LANES, zero())
             for w in range(width if 0 <= h < height else 0, row // LANES - 1):
-                store(y, at + w * LANES, zero())
+                store(first_y, at + w * LANES, zero())
 
 
 def clearing(y: Array) -> list[Call]:
@@ -77,9 +78,11 @@ def average(start, stop, x, y, size, row, plane):
         lanes = min(LANES, channels - block * LANES)
         for i in range(lanes):
             total = zero()
-            for h in range(height):
+            for h in range(height):  # rows first: rounding errors grow with their length, not with the image
+                of_row = zero()
                 for w in range(width):
-                    total = total + load(first_x, (block * LANES + i) * plane + h * row + w * LANES)
+                    of_row = of_row + load(first_x, (block * LANES + i) * plane + h * row + w * LANES)
+                total = total + of_row
             store(sums, i * LANES, scale * total)
         store_turned(sums, 0, channels, none, first_y, block * LANES, LANES, lanes)
 

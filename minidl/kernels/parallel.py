@@ -86,8 +86,8 @@ class _Job:
 def share(left: int, grain: int, threads: int) -> int:
     """Return how many of the items left to claim next, a multiple of the grain: many at first, then ever fewer.
 
-    So the threads meet seldom, and yet end together; one alone need not. No more than `MOST` grains, as the twins'
-    temporaries are so long.
+    So the threads meet seldom, and yet end together; a single one takes as much as it may. No more than `MOST` grains,
+    as the twins' temporaries are so long.
     """
     wanted = left if threads == 1 else left // (2 * threads)
     return grain * max(1, min(MOST, wanted // grain))

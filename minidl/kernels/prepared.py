@@ -12,14 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import lanewise
-from .choice import choose
+from .choice import choose, choose_lanewise
 from .engines import FORWARD, LANEWISE
 from .finish import finish
 
 Array = NDArray[Any]
 Pair = tuple[int, int]
-
-WINOGRAD = (3, 3), (1, 1), (1, 1)  # the kernel, stride and padding that it is for
 
 
 class PreparedConv:
@@ -39,7 +37,11 @@ class PreparedConv:
         stride, padding, groups = self.how
         kernel = (self.weight.shape[1], self.weight.shape[2])
         if lanewise.holds(y):
-            prepare, bind = LANEWISE["winograd" if (kernel, stride, padding) == WINOGRAD else "direct"]
+            if groups > 1 or max(padding) > 1 or not lanewise.holds(x):
+                raise ValueError(
+                    f"a lanewise convolution got padding {padding} and {groups} groups, expected 0 or 1 and 1"
+                )
+            prepare, bind = LANEWISE[choose_lanewise(self.weight.shape, stride, padding)]
             end = finish(None if residual is None else lanewise.first(residual), relu)
         else:
             prepare, bind = FORWARD[choose(x.shape, self.weight.shape, stride, padding, groups, prepared=True)]

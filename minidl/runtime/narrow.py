@@ -1,8 +1,8 @@
 """Whether all layers of a network are so narrow that a plan had better compute 16 images side by side.
 
 Other convolutions have channels in the lanes of vectors, so 6 filters cost what 8 do. Lanewise images
-(``kernels/lanewise.py``) cost what they have channels, which pruning makes few and odd; but their weights are read
-anew for every patch or row of 16 images, so they must stay in the level-2 cache; and so must, nearly, the images.
+(``kernels/lanewise.py``) cost in proportion to their channels, which pruning makes few and odd; but their weights are
+read anew for every patch or row of 16 images, so they must stay in the level-2 cache, and the images in a larger one.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 from minidl.graph import Graph, Node
 from minidl.kernels import lanewise
 from minidl.kernels.backend import compiled, conv_kind
+from minidl.kernels.choice import choose_lanewise
 
 WEIGHTS = 36 * 64 * 64  # of a layer, transformed: 576 KiB
 MOST_BYTES = 1 << 22  # of all values that are alive at once, of 16 images
@@ -34,11 +35,14 @@ def _fits(graph: Graph, node: Node) -> bool:
         return len(node.shape) == 3 and _keeps_border(function.index)
     if node.op not in CONVOLUTIONS:
         return True
-    weight, padding, groups = graph[node.inputs[1]].value, function.how[1], function.how[2]
+    weight, (stride, padding, groups) = graph[node.inputs[1]].value, function.how
     if weight is None or weight.dtype != "float32" or groups > 1 or max(padding) > 1:
         return False
     filters, height, width, channels = weight.shape
-    return bool(max(36, height * width) * filters * channels <= WEIGHTS)
+    winograd = choose_lanewise(weight.shape, stride, padding) == "winograd"
+    if (height, width, *stride) == (3, 3, 1, 1) and not winograd:
+        return False  # Winograd for channels in the lanes takes any padding, and multiplies a quarter as often
+    return bool((36 if winograd else height * width) * filters * channels <= WEIGHTS)
 
 
 def _keeps_border(index: Any) -> bool:

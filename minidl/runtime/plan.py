@@ -18,6 +18,7 @@ import numpy as np
 from minidl.graph import Graph, Node, fold_batch_norm, fuse, trace
 from minidl.kernels.backend import backend, conv_kind, here
 from minidl.kernels.parallel import get_num_threads, set_num_threads
+from minidl.runtime import narrow
 from minidl.runtime.arena import ALIGNMENT
 from minidl.runtime.program import Calls, Program
 from minidl.types import Array, Shape
@@ -124,6 +125,12 @@ def compile(model_or_graph: Module | Graph, input_shape: Shape | None = None, th
     else:
         graph = trace(model_or_graph, input_shape)
     return Plan(fuse(graph if conv_kind() == "exact" else fold_batch_norm(graph)), threads)
+
+
+def runs_lanewise(graph: Graph) -> bool:
+    """Whether the plan of a traced network computes 16 images side by side, where it is given as many."""
+    folded = fuse(graph if conv_kind() == "exact" else fold_batch_norm(graph))
+    return narrow.suits(folded) and bool(Program(folded).lanewise)
 
 
 @contextmanager

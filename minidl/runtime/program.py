@@ -42,23 +42,27 @@ class Program:
         samples, owners = _one_sample(graph)
         self.dtypes = {i: y.dtype for i, y in samples.items()}
         self.sizes = {i: y.nbytes for i, y in samples.items()}
-        self.stages, self.lanewise = cut(graph, owners, self.sizes), False
+        self.ordinary = cut(graph, owners, self.sizes)
+        self.lanewise: list[Stage] = []  # for batches of 16 images and more, if the network is narrow
         if narrow.suits(graph):
             sizes = {i: narrow.nbytes(graph[i], size) for i, size in self.sizes.items()}
             stages = cut(graph, owners, sizes, IMAGES)
-            if IMAGES * stages[0].nbytes <= narrow.MOST_BYTES:
-                self.stages, self.lanewise = stages, True
-        self.between = [stage.input for stage in self.stages] + [graph.output.index]
+            self.lanewise = stages if IMAGES * stages[0].nbytes <= narrow.MOST_BYTES else []
         computed = [node for node in graph if owners.get(node.index) == node.index and node.op != "input"]
         self.binders = {node.index: binder(node, graph.inputs(node)) for node in computed}
+
+    def stages(self, batch: int) -> list[Stage]:
+        """The stages that a batch of this size goes through."""
+        return self.lanewise if self.lanewise and batch >= IMAGES else self.ordinary
 
     def places(self, batch: int, threads: int) -> tuple[list[int], int]:
         """Offsets of the values between stages, then of the stages' insides; and the size of the memory.
 
         Between stages the whole batch lies, inside a stage a chunk for each that runs at the same time.
         """
-        lives = [Life(batch * self.sizes[i], s - 1, s) for s, i in enumerate(self.between)]
-        for s, stage in enumerate(self.stages):
+        stages = self.stages(batch)
+        lives = [Life(batch * self.sizes[i], s - 1, s) for s, i in enumerate(self._between(stages))]
+        for s, stage in enumerate(stages):
             lives.append(Life(_slots(stage, batch, threads) * min(stage.chunk, batch) * stage.nbytes, s, s))
         return layout(lives)
 
@@ -66,32 +70,38 @@ class Program:
         """The calls for a batch of this size, in a memory of the size that `places` gives and `ALIGNMENT` more."""
         memory = memory[-memory.ctypes.data % ALIGNMENT :]
         offsets, _ = self.places(batch, threads)
-        whole = [self._array(memory, i, batch, offset) for i, offset in zip(self.between, offsets, strict=False)]
+        stages = self.stages(batch)
+        between = self._between(stages)
+        whole = [self._array(memory, i, batch, offset) for i, offset in zip(between, offsets, strict=False)]
         bound = Calls(whole[0], whole[-1], [], [])
-        for s, stage in enumerate(self.stages):
+        for s, stage in enumerate(stages):
             slots = _slots(stage, batch, threads)
             slot_size = min(stage.chunk, batch) * stage.nbytes
             calls: list[list[Call]] = [[] for _ in range(slots)]
             for piece, first in enumerate(range(0, batch, stage.chunk)):
                 slot, chunk = piece % slots, slice(first, first + stage.chunk)
-                inside = memory[offsets[len(self.between) + s] + slot * slot_size :]
+                inside = memory[offsets[len(between) + s] + slot * slot_size :]
                 steps = self._bind_stage(stage, whole[s][chunk], whole[s + 1][chunk], inside)
                 calls[slot] += [call for _, made in steps for call in made]
                 bound.steps.extend(steps)
             bound.calls.extend(calls[0] if slots == 1 else [partial(parallel_for, _make, slots, 1, calls)])
         return bound
 
+    def _between(self, stages: list[Stage]) -> list[int]:
+        """The values before, between and after the stages."""
+        return [stage.input for stage in stages] + [self.graph.output.index]
+
     def _bind_stage(self, stage: Stage, x: Array, y: Array, inside: Array) -> list[tuple[Node, list[Call]]]:
         """The calls that compute y from x, with all values between them in the memory `inside`."""
         arrays = {stage.input: x}
         steps: list[tuple[Node, list[Call]]] = []
-        array = self._array
+        array, before = self._array, list[Call]()
         if self.lanewise and len(x) == IMAGES:
             from minidl.kernels.lanewise_copy import turning
 
             array = self._images
             arrays[stage.input] = copy = array(inside, stage.input, IMAGES, IMAGES * stage.offsets[stage.input])
-            steps.append((self.graph[stage.input], turning(x, copy)))
+            before = turning(x, copy)
         for node in stage.nodes:
             if node.value is not None:
                 continue
@@ -103,7 +113,8 @@ class Program:
             else:
                 last = node.index == stage.output
                 value = y if last else array(inside, node.index, len(x), len(x) * stage.offsets[node.index])
-                steps.append((node, self.binders[node.index](inputs, value)))
+                steps.append((node, before + self.binders[node.index](inputs, value)))
+                before = []
             arrays[node.index] = value
         return steps
 

@@ -27,8 +27,10 @@ Bind = Callable[[list[Array], Array], list[Call]]  # (inputs, output) -> the cal
 def binder(node: Node, sources: tuple[Node, ...]) -> Bind:
     """Return how `node` is bound to arrays; what its sources hold is prepared here, once for all batch sizes."""
     rule = RULES.get(node.op)
-    bind = (rule and rule(node, sources)) or partial(_computed, node)
-    return bind if node.op in CONVOLUTIONS else partial(_and_clear, bind)
+    bind = rule and rule(node, sources)
+    if bind and node.op in CONVOLUTIONS:
+        return bind
+    return partial(_and_clear, bind or partial(_computed, node))
 
 
 def _and_clear(bind: Bind, inputs: list[Array], y: Array) -> list[Call]:

@@ -1,6 +1,6 @@
 """Timing that can be trusted: the candidates take turns, so that a slow moment of the machine hits all alike.
 
-What takes less than some milliseconds is called again before it is timed: it shall find the caches as it left them
+What takes less than 10 ms is called for so long before it is timed: it shall find the caches as it left them
 itself, as in a program that runs it over and over, and not full of what another candidate reads.
 """
 

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 pytest.importorskip("numba")
 
 from minidl.kernels import conv, lanewise, prepared
+from minidl.kernels.choice import choose_lanewise
+from minidl.kernels.engines import LANEWISE
 from minidl.kernels.lanewise import IMAGES
 from minidl.kernels.lanewise_copy import averaging, clearing, turning
 from minidl.kernels.parallel import get_num_threads, set_num_threads
@@ -116,13 +118,14 @@ def convolve(layer, residual, relu, integers):
     calls = bound.bind(kept[0].array, y.array, kept[1].array if residual else None, relu)
     for call in (*calls, *calls):
         call()
+    assert list(bound.prepared) == [LANEWISE[choose_lanewise(weight_shape, stride, padding)].prepare]
     want = want + added if residual else want
     return y, np.maximum(want, 0) if relu else want, magnitude
 
 
 @given(layers(), st.booleans(), st.booleans())
 def test_the_direct_sum_is_exact_on_small_integers(layer, residual, relu):
-    if (layer[1][1:3], *layer[2:4]) == prepared.WINOGRAD:
+    if choose_lanewise(*layer[1:4]) == "winograd":
         layer = (layer[0], layer[1], (2, 1), *layer[3:])
     y, want, _ = convolve(layer, residual, relu, integers=True)
     np.testing.assert_array_equal(y.array, want)
@@ -131,6 +134,7 @@ def test_the_direct_sum_is_exact_on_small_integers(layer, residual, relu):
 
 @given(layers(winograd=True), st.booleans(), st.booleans())
 def test_winograd_is_the_definition_within_float32(layer, residual, relu):
+    assert choose_lanewise(*layer[1:4]) == "winograd"
     y, want, magnitude = convolve(layer, residual, relu, integers=False)
     # 64: see test_conv.py; the residual is of the size of one term
     assert np.all(abs(y.array - want) <= 64 * np.finfo(np.float32).eps * (magnitude + residual))

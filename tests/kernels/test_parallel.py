@@ -69,10 +69,10 @@ def test_a_nested_call_runs_in_place():
 
     def outer(start, stop):
         me = threading.get_ident()
-        parallel_for(lambda a, b: pairs.append((start, a, threading.get_ident() == me)), 2, 1)
+        parallel_for(lambda a, b: pairs.append((start, a, b, threading.get_ident() == me)), 2, 1)
 
     parallel_for(outer, 4, 1)  # of four items, two threads claim one after the other
-    assert sorted(pairs) == [(i, 0, True) for i in range(4)]
+    assert sorted(pairs) == [(i, 0, 2, True) for i in range(4)]
 
 
 def test_loops_of_several_threads_do_not_mix():

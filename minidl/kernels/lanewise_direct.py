@@ -66,7 +66,7 @@ def sum_exactly(rows):
                     at = at_x + kh * x_steps[0] + kw * LANES
                     for _c in range(depth):
                         tile = tile_fma(tile, u, at_tap, 1, x, at)
-                        prefetch(u, at_tap + walk[2] * rows, 0)
+                        prefetch(u, at_tap + walk[2] * rows, 0)  # of the next time; all at once would be slower
                         at += x_steps[1]
                         at_tap += rows
             tile_store(tile, sums, to, LANES)

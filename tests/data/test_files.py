@@ -80,13 +80,13 @@ def test_the_plain_file_is_found_before_the_packed_one(tmp_path):
     assert find_file(folders, "x") == tmp_path / "b" / "x"
 
 
-def test_where_data_lies(monkeypatch):
+def test_where_data_lies(monkeypatch, tmp_path):
     monkeypatch.delenv("MINIDL_DATA", raising=False)
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    monkeypatch.setenv("HOME", "/home/somebody")
-    assert data_root() == Path("/home/somebody/.cache/minidl")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert data_root() == tmp_path / ".cache" / "minidl"
     monkeypatch.setenv("XDG_CACHE_HOME", "/cache")
     assert data_root() == Path("/cache/minidl")
     monkeypatch.setenv("MINIDL_DATA", "~/sets")
-    assert data_root() == Path("/home/somebody/sets")
+    assert data_root() == tmp_path / "sets"
     assert data_root("/given") == Path("/given")

@@ -89,7 +89,7 @@ def _time(r: Any) -> str:
     text = f"{percent(macs)} of the multiplications went, and {percent(time)} of the measured time."
     if time < 0.8 * macs:
         text += (
-            " Time is not arithmetic: vector units work on 8 or 16 channels at once, so a layer cut to 6 filters costs"
-            " as much as one with 8, and moving images about costs what it did."
+            " Time is not arithmetic: layers that nothing was cut from cost what they did, and so does much of what is"
+            " done to images before and after they are multiplied."
         )
     return text

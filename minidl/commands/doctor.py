@@ -73,13 +73,11 @@ def _convolution(x: Shape, weight: Shape, function: Any, batch_size: int, lanewi
     stride, padding, groups = function.how
     what = f"{weight[1]}x{weight[2]}, {x[2]} to {weight[0]} channels, images of {x[0]}x{x[1]}"
     what += f", stride {stride[0]}x{stride[1]}" * (stride != (1, 1)) + f", {groups} groups" * (groups > 1)
-    training, plan = (
-        choice.explain((batch_size, *x), weight, stride, padding, groups, prepared=prepared)
-        for prepared in (False, True)
-    )
+    problem = (batch_size, *x), weight, stride, padding, groups
+    training = choice.explain(*problem)
     if lanewise:
-        plan = choice.explain_lanewise(weight, stride, padding)
-    return what, training, plan
+        return what, training, choice.explain_lanewise(weight, stride, padding)
+    return what, training, choice.explain(*problem, prepared=True)
 
 
 # --- The facts --------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 Shape = tuple[int, ...]
 
-IMAGES = 16
+IMAGES = 16  # as many as ``vector.LANES``, which only compiled code can import
 PATCH = 4  # rows and columns of outputs that Winograd makes at a time: a plane has room for whole patches
 
 

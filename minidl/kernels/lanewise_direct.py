@@ -30,7 +30,7 @@ MOST = {8: 8, 4: 6, 2: 2}[tile_rows()]  # rows of a tile: with a vector and a we
 LEAST = (MOST + 1) // 2  # filters are parted evenly, so tiles have no fewer rows but where these are all
 
 
-def edges(filters: int) -> NDArray[np.int64]:
+def tile_edges(filters: int) -> NDArray[np.int64]:
     """Return the first filter of each tile, and the number of filters behind the last."""
     tiles = -(-filters // MOST)
     return np.arange(tiles + 1) * filters // tiles
@@ -38,7 +38,7 @@ def edges(filters: int) -> NDArray[np.int64]:
 
 def lay_out(u: Array) -> Array:
     """(taps, C, O) → (tiles, taps, C, rows of the tile), flat: in the order in which the loops read them."""
-    tiles = np.split(u, edges(u.shape[2])[1:-1], axis=2)
+    tiles = np.split(u, tile_edges(u.shape[2])[1:-1], axis=2)
     lacking = max(0, LEAST - tiles[0].shape[2])
     return np.concatenate([np.pad(tile, ((0, 0), (0, 0), (0, lacking))).ravel() for tile in tiles])
 
@@ -52,13 +52,14 @@ def prepare(weight: Array, groups: int) -> Array:
 def sum_exactly(rows):
     """Return the function that sums tiles of so many filters, which to numba must be a constant.
 
-    sums[o] = Σ_{kh,kw,c} x[c, kh, kw] · u[kh, kw, c, o], ``walk[0]`` times: each time so much further on in x, u
-    (by channels of all rows) and sums as `walk` goes on to say.
+    sums[o] = Σ_{kh,kw,c} x[c, kh, kw] · u[kh, kw, c, o]. `walk`: how many times, and how much further on each time in
+    x, in u (counted in weights of all the filters) and in sums.
     """
 
     @jit
     def sum_tiles(count, x, u, sums, walk, x_steps, kernel, depth):
-        times, at_x, at_u, to = walk[0], 0, 0, 0
+        times, step_x, step_u, step_sums = walk
+        at_x, at_u, to = 0, 0, 0
         for _ in range(times):
             tile, at_tap = tile_zero(rows), at_u
             for kh in range(kernel[0]):
@@ -66,11 +67,11 @@ def sum_exactly(rows):
                     at = at_x + kh * x_steps[0] + kw * LANES
                     for _c in range(depth):
                         tile = tile_fma(tile, u, at_tap, 1, x, at)
-                        prefetch(u, at_tap + walk[2] * rows, 0)  # of the next time; all at once would be slower
+                        prefetch(u, at_tap + step_u * rows, 0)  # of the next time; all at once would be slower
                         at += x_steps[1]
                         at_tap += rows
             tile_store(tile, sums, to, LANES)
-            at_x, at_u, to = at_x + walk[1], at_u + walk[2] * rows, to + walk[3]
+            at_x, at_u, to = at_x + step_x, at_u + step_u * rows, to + step_sums
 
     return sum_tiles
 
@@ -129,5 +130,5 @@ def bind(
     return [partial(
         parallel_for, correlate, height, grain(height, macs), first(x), packed, bias, *end, first(y), depth,
         steps(x.shape[1:]), (height, width, filters), steps(y.shape[1:]), kernel, stride, padding,
-        edges(filters), walk,
+        tile_edges(filters), walk,
     )]  # fmt: skip

@@ -18,7 +18,7 @@ from .finish import Finish
 from .jit import jit
 from .lanewise import PATCH, first, steps
 from .lanewise_copy import clear_border
-from .lanewise_direct import MOST, edges, lay_out, sum_filters
+from .lanewise_direct import MOST, lay_out, sum_filters, tile_edges
 from .parallel import parallel_for
 from .simd import line_up, pointer, spread, zero
 from .vector import LANES
@@ -37,9 +37,13 @@ def prepare(weight: Array, groups: int) -> Array:
 
 @jit
 def correlate(start, stop, x, u, bias, residual, floor, y, depth, size, row, plane, v_steps, tap, edges, walk):
-    """Convolve; an item in [start, stop) is a row of patches of 4×4 outputs, of all 16 images."""
+    """Convolve; an item in [start, stop) is a row of patches of 4×4 outputs, of all 16 images.
+
+    `v_steps` and `tap` never differ, but as literals they would have the sums compiled a second time.
+    """
     height, width = size[0], size[1]
-    points, sums = line_up(36 * walk[1]), line_up(36 * walk[3])
+    times, v_plane, _, m_plane = walk
+    points, sums = line_up(times * v_plane), line_up(times * m_plane)
     first_x, first_u = pointer(x, 0), pointer(u, 0)
     biases, added, first_y = pointer(bias, 0), pointer(residual, 0), pointer(y, 0)
     for item in range(start, stop):
@@ -50,14 +54,14 @@ def correlate(start, stop, x, u, bias, residual, floor, y, depth, size, row, pla
             cols, at = min(PATCH, width - left), top * row + left * LANES
             for c in range(depth):
                 patch = pointer(first_x, at + c * plane - row - LANES)
-                input_2d(zero(), patch, row, LANES, pointer(v, c * LANES), walk[1])
+                input_2d(zero(), patch, row, LANES, pointer(v, c * LANES), v_plane)
             for tile in range(len(edges) - 1):
                 o, count = edges[tile], edges[tile + 1] - edges[tile]
                 weights = pointer(first_u, o * 36 * depth)
                 sum_filters(count, v, weights, m, walk, v_steps, tap, depth)  # 36 products, (O, C) · (C, images)
                 for k in range(count):
                     transform_back(
-                        spread(biases, o + k), pointer(m, k * LANES), walk[3], added, floor, first_y,
+                        spread(biases, o + k), pointer(m, k * LANES), m_plane, added, floor, first_y,
                         at + (o + k) * plane, (0, 0, row, LANES), rows, cols, LANES,
                     )  # fmt: skip
         clear_border(y, top, top + rows, size, row, plane)
@@ -73,5 +77,5 @@ def bind(
     walk = 36, (depth | 1) * LANES, depth, (MOST + 1) * LANES  # odd: points spread over the sets of a cache
     return [partial(
         parallel_for, correlate, items, grain(items, macs), first(x), u, bias, *end, first(y), depth, y.shape[1:],
-        *steps(y.shape[1:]), (0, LANES), (1, 1), edges(filters), walk,
+        *steps(y.shape[1:]), (0, LANES), (1, 1), tile_edges(filters), walk,
     )]  # fmt: skip

@@ -39,7 +39,8 @@ class PreparedConv:
         if lanewise.holds(y):
             if groups > 1 or max(padding) > 1 or not lanewise.holds(x):
                 raise ValueError(
-                    f"a lanewise convolution got padding {padding} and {groups} groups, expected 0 or 1 and 1"
+                    f"a lanewise convolution got padding {padding}, {groups} groups and x of strides {x.strides}, "
+                    "expected padding 0 or 1, 1 group and lanewise images"
                 )
             prepare, bind = LANEWISE[choose_lanewise(self.weight.shape, stride, padding)]
             end = finish(None if residual is None else lanewise.first(residual), relu)

@@ -1,4 +1,4 @@
-"""Whether all layers of a network are so narrow that a plan had better compute 16 images side by side.
+"""The stage of a network whose layers are all so narrow that a plan had better compute 16 images side by side.
 
 Other convolutions have channels in the lanes of vectors, so 6 filters cost what 8 do. Lanewise images
 (``kernels/lanewise.py``) cost in proportion to their channels, which pruning makes few and odd; but their weights are
@@ -13,11 +13,22 @@ from minidl.graph import Graph, Node
 from minidl.kernels import lanewise
 from minidl.kernels.backend import compiled, conv_kind
 from minidl.kernels.choice import choose_lanewise
+from minidl.kernels.lanewise import IMAGES
+from minidl.runtime.rules import CONVOLUTIONS
+from minidl.runtime.stages import Stage, cut
 
 WEIGHTS = 36 * 64 * 64  # of a layer, transformed: 576 KiB
 MOST_BYTES = 1 << 22  # of all values that are alive at once, of 16 images
-CONVOLUTIONS = {"Conv2d", "ConvAddReLU"}
 OPERATIONS = CONVOLUTIONS | {"input", "GetItem", "Pad", "GlobalAvgPool2d", "Linear"}
+
+
+def stages(graph: Graph, owners: dict[int, int], sizes: dict[int, int]) -> list[Stage]:
+    """Return the one stage that a narrow network is, none for others; arguments as those of `cut`."""
+    if not suits(graph):
+        return []
+    padded = {i: 4 * lanewise.floats(graph[i].shape) if len(graph[i].shape) == 3 else sizes[i] for i in sizes}
+    (stage,) = cut(graph, owners, padded, together=IMAGES)
+    return [stage] if IMAGES * stage.nbytes <= MOST_BYTES else []
 
 
 def suits(graph: Graph) -> bool:
@@ -47,10 +58,6 @@ def _fits(graph: Graph, node: Node) -> bool:
 
 def _keeps_border(index: Any) -> bool:
     """Whether an index takes all pixels, or every second or so; a piece that is cut out has no border of zeros."""
-    slices = index if isinstance(index, tuple) and all(isinstance(part, slice) for part in index) else (slice(0, 1),)
-    return all(part == slice(None) or abs(part.step or 1) > 1 for part in slices[:3])
-
-
-def nbytes(node: Node, ordinary: int) -> int:
-    """Return the bytes of a sample of a node's value among lanewise ones, `ordinary` if it is not an image."""
-    return 4 * lanewise.floats(node.shape) if len(node.shape) == 3 else ordinary
+    if not (isinstance(index, tuple) and all(isinstance(part, slice) for part in index)):
+        return False
+    return all(part == slice(None) or abs(part.step or 1) > 1 for part in index[:3])

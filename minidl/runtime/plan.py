@@ -124,13 +124,18 @@ def compile(model_or_graph: Module | Graph, input_shape: Shape | None = None, th
         raise ValueError("compile got a network and no input_shape, expected (H, W, C) of one image")
     else:
         graph = trace(model_or_graph, input_shape)
-    return Plan(fuse(graph if conv_kind() == "exact" else fold_batch_norm(graph)), threads)
+    return Plan(_simplified(graph), threads)
 
 
 def runs_lanewise(graph: Graph) -> bool:
     """Whether the plan of a traced network computes 16 images side by side, where it is given as many."""
-    folded = fuse(graph if conv_kind() == "exact" else fold_batch_norm(graph))
-    return narrow.suits(folded) and bool(Program(folded).lanewise)
+    simplified = _simplified(graph)
+    return narrow.suits(simplified) and bool(Program(simplified).lanewise)
+
+
+def _simplified(graph: Graph) -> Graph:
+    """Fold and fuse what a plan may: batch norm changes bits, so under "exact" it stays."""
+    return fuse(graph if conv_kind() == "exact" else fold_batch_norm(graph))
 
 
 @contextmanager

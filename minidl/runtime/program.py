@@ -43,11 +43,7 @@ class Program:
         self.dtypes = {i: y.dtype for i, y in samples.items()}
         self.sizes = {i: y.nbytes for i, y in samples.items()}
         self.ordinary = cut(graph, owners, self.sizes)
-        self.lanewise: list[Stage] = []  # for batches of 16 images and more, if the network is narrow
-        if narrow.suits(graph):
-            sizes = {i: narrow.nbytes(graph[i], size) for i, size in self.sizes.items()}
-            stages = cut(graph, owners, sizes, IMAGES)
-            self.lanewise = stages if IMAGES * stages[0].nbytes <= narrow.MOST_BYTES else []
+        self.lanewise = narrow.stages(graph, owners, self.sizes)  # for batches of 16 and more, if there are any
         computed = [node for node in graph if owners.get(node.index) == node.index and node.op != "input"]
         self.binders = {node.index: binder(node, graph.inputs(node)) for node in computed}
 

@@ -26,7 +26,7 @@ class Timing:
 def interleaved(
     candidates: Mapping[str, Callable[[], object]], repeats: int = 15, warmup: int = 2, budget: float | None = None
 ) -> dict[str, Timing]:
-    """Time every candidate `repeats` times, in turn: A B C A B C ...
+    """Time every candidate `repeats` times, in turn: A B C A B C ..., short ones once they have settled.
 
     Parameters
     ----------
@@ -55,12 +55,15 @@ def interleaved(
 
 def _turn(call: Callable[[], object]) -> float:
     """Return the seconds of a call: of the first, unless it was so short that others follow, then of one after them."""
-    began = time.perf_counter()
-    call()
-    if (first := time.perf_counter() - began) >= SETTLED:
-        return first
-    while time.perf_counter() - began < SETTLED:
-        call()
+    seconds = spent = _timed(call)
+    if spent < SETTLED:
+        while spent < SETTLED:
+            spent += _timed(call)
+        seconds = _timed(call)
+    return seconds
+
+
+def _timed(call: Callable[[], object]) -> float:
     start = time.perf_counter()
     call()
     return time.perf_counter() - start

@@ -13,6 +13,7 @@ from minidl.kernels.engines import LANEWISE
 from minidl.kernels.lanewise import IMAGES
 from minidl.kernels.lanewise_copy import averaging, clearing, turning
 from minidl.kernels.parallel import get_num_threads, set_num_threads
+from minidl.kernels.vector import LANES
 
 SIZES = st.integers(1, 13)
 CHANNELS = st.sampled_from([1, 2, 3, 5, 8, 15, 16, 17, 23])
@@ -62,6 +63,10 @@ def test_a_copy_holds_the_images_and_zeros_around_them(height, width, channels, 
     held = images(values)
     np.testing.assert_array_equal(held.array, values)
     assert lanewise.holds(held.array) and not np.any(held.border()) and np.all(np.isnan(held.outside()))
+
+
+def test_there_are_as_many_images_as_lanes():
+    assert IMAGES == LANES
 
 
 def test_what_is_not_laid_out_so_is_not_taken_for_it():

@@ -7,7 +7,6 @@ at once: they share what is read of the pixels, and two streams of weights come 
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from numpy.typing import NDArray
@@ -16,7 +15,7 @@ from .direct import Call, Geometry
 from .finish import Finish, finish_tile
 from .jit import jit
 from .pack import blocks
-from .parallel import parallel_for
+from .parallel import parallel_call
 from .simd import line_up, load_part, pointer, store, zero
 from .tile import tile_fill, tile_fma, tile_rows
 from .vector import LANES
@@ -107,11 +106,11 @@ def bind(x: Array, packed: Array, bias: Array, y: Array, geometry: Geometry, gro
     padded = -(-pixels // HALF) * HALF
     seen = line_up((taps * blocks(channels) * padded + WHOLE) * LANES)  # the last tile may reach behind the last pixel
     items, weights = -(-blocks(filters) // 2), 2 * LANES * taps * channels
-    copying = partial(
-        parallel_for, gather, taps, taps, x.reshape(-1), seen, (height, width, channels), geometry.y_size, kernel,
+    copying = parallel_call(
+        gather, taps, taps, x.reshape(-1), seen, (height, width, channels), geometry.y_size, kernel,
         geometry.stride, geometry.offset, pixels, padded,
     )  # fmt: skip
-    return [copying, partial(
-        parallel_for, correlate, items, -(-RANGE_FLOATS // weights), seen, packed, bias, *end, y.reshape(-1), pixels,
+    return [copying, parallel_call(
+        correlate, items, -(-RANGE_FLOATS // weights), seen, packed, bias, *end, y.reshape(-1), pixels,
         padded, taps, channels, filters,
     )]  # fmt: skip

@@ -7,7 +7,6 @@ the step of the tile differs: tile[p] += x[pixel p] · w, lane by lane. Several 
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from .direct import RANGES, Call, Geometry, copy_padded, grain, split
 from .finish import Finish, finish_tile
 from .jit import jit
 from .pack import blocks
-from .parallel import parallel_for
+from .parallel import parallel_call, parallel_for
 from .simd import fma, line_up, load, load_part, store, zero
 from .tile import tile_fill, tile_fma_lanes, tile_rows, tile_sum, tile_zero
 from .vector import LANES
@@ -132,8 +131,8 @@ def bind(x: Array, packed: Array, bias: Array, y: Array, geometry: Geometry, gro
     macs = oh * ow * kernel[0] * kernel[1] * channels
     band, _ = split(n, geometry, blocks(channels) * LANES, 1, macs)
     items = n * -(-oh // band)
-    return [partial(
-        parallel_for, correlate, items, grain(items, n * macs), x.reshape(-1), packed, bias, *end, y.reshape(-1),
+    return [parallel_call(
+        correlate, items, grain(items, n * macs), x.reshape(-1), packed, bias, *end, y.reshape(-1),
         x.shape[1:], (oh, ow, channels), kernel, geometry.stride, geometry.offset, geometry.y_at, band,
     )]  # fmt: skip
 

@@ -9,7 +9,6 @@ Forward and input gradient are this one loop; the weight's gradient is in ``dire
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from numpy.typing import NDArray
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from .finish import Finish, finish_tile
 from .jit import jit
 from .pack import blocks
-from .parallel import parallel_for
+from .parallel import parallel_call
 from .simd import line_up, load, load_part, load_part_like, narrow_zero, store, zero
 from .tile import tile_fill, tile_fma, tile_rows
 from .vector import LANES, NARROW
@@ -157,8 +156,8 @@ def bind(x: Array, packed: Array, bias: Array, y: Array, geometry: Geometry, gro
     macs = oh * ow * filters * kh * kw * channels // groups
     band, parts = split(n, geometry, blocks(channels // groups) * LANES, blocks(filters // groups), macs)
     items = n * -(-oh // band) * parts
-    return [partial(
-        parallel_for, correlate, items, grain(items, n * macs), x.reshape(-1), packed, bias, *end, y.reshape(-1),
+    return [parallel_call(
+        correlate, items, grain(items, n * macs), x.reshape(-1), packed, bias, *end, y.reshape(-1),
         x.shape[1:], (oh, ow, filters), (kh, kw), geometry.stride, geometry.offset, geometry.y_at, groups, band, parts,
     )]  # fmt: skip
 

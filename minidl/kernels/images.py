@@ -7,7 +7,6 @@ image are left out instead of multiplied by zero: a 2×2 image with padding 1 ne
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from numpy.typing import NDArray
@@ -17,7 +16,7 @@ from .direct_weight import add_chunks
 from .finish import Finish, finish_tile
 from .jit import jit
 from .pack import blocks
-from .parallel import parallel_for
+from .parallel import parallel_call, parallel_for
 from .simd import line_up, load_part, store, zero
 from .tile import tile_fill, tile_fma, tile_rows, tile_store, tile_zero
 from .vector import LANES
@@ -127,8 +126,8 @@ def bind(x: Array, packed: Array, bias: Array, y: Array, geometry: Geometry, gro
     """Return the calls of `arrange` and `correlate` that fill `y`: the same contract as `direct.bind`."""
     n, filters = x.shape[0], y.shape[3]
     arrange_x, arranged, padded = _arrangement(x, groups)
-    return [arrange_x, partial(
-        parallel_for, correlate, groups * blocks(filters // groups) * -(-n // IMAGES), 1, arranged, packed, bias, *end,
+    return [arrange_x, parallel_call(
+        correlate, groups * blocks(filters // groups) * -(-n // IMAGES), 1, arranged, packed, bias, *end,
         y.reshape(-1), x.shape[1:], (*geometry.y_size, filters), geometry.kernel, geometry.stride, geometry.offset,
         geometry.y_at, groups, n, padded,
     )]  # fmt: skip
@@ -155,7 +154,5 @@ def _arrangement(x: Array, groups: int) -> tuple[Call, Array, int]:
     n, height, width, channels = x.shape
     padded = -(-n // ROWS) * ROWS + 1  # odd: pixels spread over the cache's sets
     arranged = line_up(groups * blocks(channels // groups) * height * width * padded * LANES)
-    call = partial(
-        parallel_for, arrange, padded, 16, x.reshape(-1), arranged, height * width, channels, groups, n, padded
-    )
+    call = parallel_call(arrange, padded, 16, x.reshape(-1), arranged, height * width, channels, groups, n, padded)
     return call, arranged, padded

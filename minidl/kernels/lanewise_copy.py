@@ -12,7 +12,7 @@ from .direct import Call
 from .finish import store_turned
 from .jit import jit
 from .lanewise import first, steps
-from .parallel import parallel_for
+from .parallel import parallel_call
 from .simd import line_up, load, load_part, pointer, store, zero
 from .tile import tile_load, tile_store, tile_transpose
 from .vector import LANES
@@ -63,7 +63,7 @@ def turn(start, stop, x, y, size, row, plane):
 def turning(x: Array, y: Array) -> list[Call]:
     """Return the calls that copy x (16, H, W, C), an ordinary array, to y."""
     size = y.shape[1:]
-    copying = partial(parallel_for, turn, size[0], 4, x.reshape(-1), first(y), size, *steps(size))
+    copying = parallel_call(turn, size[0], 4, x.reshape(-1), first(y), size, *steps(size))
     return [copying, *clearing(y)]
 
 

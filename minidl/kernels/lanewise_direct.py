@@ -7,7 +7,6 @@ of 6 or 57 filters does the work of 6 or 57. Winograd's 36 products are this loo
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from .finish import Finish, finish_tile
 from .jit import jit
 from .lanewise import first, steps
 from .lanewise_copy import clear_border
-from .parallel import parallel_for
+from .parallel import parallel_call
 from .simd import line_up, load, pointer, prefetch, spread
 from .tile import tile_fma, tile_rows, tile_store, tile_zero
 from .vector import LANES
@@ -127,8 +126,8 @@ def bind(
     (height, width, filters), depth = y.shape[1:], x.shape[3]
     macs = LANES * height * width * filters * kernel[0] * kernel[1] * depth
     walk = width, stride[1] * LANES, 0, MOST * LANES
-    return [partial(
-        parallel_for, correlate, height, grain(height, macs), first(x), packed, bias, *end, first(y), depth,
+    return [parallel_call(
+        correlate, height, grain(height, macs), first(x), packed, bias, *end, first(y), depth,
         steps(x.shape[1:]), (height, width, filters), steps(y.shape[1:]), kernel, stride, padding,
         tile_edges(filters), walk,
     )]  # fmt: skip

@@ -7,7 +7,6 @@ images is multiplied on its own, as its 36 points of all channels fit the caches
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from numpy.typing import NDArray
@@ -19,7 +18,7 @@ from .jit import jit
 from .lanewise import PATCH, first, steps
 from .lanewise_copy import clear_border
 from .lanewise_direct import MOST, lay_out, sum_filters, tile_edges
-from .parallel import parallel_for
+from .parallel import parallel_call
 from .simd import line_up, pointer, spread, zero
 from .vector import LANES
 from .winograd_transforms import input_2d, transform_back
@@ -75,7 +74,7 @@ def bind(
     items = -(-height // PATCH)
     macs = LANES * 36 * depth * filters * items * -(-width // PATCH)
     walk = 36, (depth | 1) * LANES, depth, (MOST + 1) * LANES  # odd: points spread over the sets of a cache
-    return [partial(
-        parallel_for, correlate, items, grain(items, macs), first(x), u, bias, *end, first(y), depth, y.shape[1:],
+    return [parallel_call(
+        correlate, items, grain(items, macs), first(x), u, bias, *end, first(y), depth, y.shape[1:],
         *steps(y.shape[1:]), (0, LANES), (1, 1), tile_edges(filters), walk,
     )]  # fmt: skip

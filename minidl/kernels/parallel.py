@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from queue import SimpleQueue
@@ -251,3 +253,42 @@ def parallel_for(kernel: Kernel, n: int, grain: int, *args: Any) -> None:
     job.args = ()  # a helper that wakes late shall not keep arrays alive
     if job.error is not None:
         raise job.error
+
+
+def parallel_call(kernel: Kernel, n: int, grain: int, *args: Any) -> Callable[[], object]:
+    """Return the call of `parallel_for` with these arguments, for the number of threads that is set now.
+
+    Where only one thread would work it is the kernel's own call, as to decide that anew costs a microsecond.
+
+    Examples
+    --------
+    >>> squares = [0] * 5
+    >>> def fill(start, stop, out):
+    ...     for i in range(start, stop):
+    ...         out[i] = i * i
+    >>> parallel_call(fill, 5, 8, squares)()
+    >>> squares
+    [0, 1, 4, 9, 16]
+    """
+    if n <= grain or get_num_threads() == 1:
+        return partial(kernel, 0, n, *args)
+    return partial(parallel_for, kernel, n, grain, *args)
+
+
+@contextmanager
+def num_threads(n: int | None) -> Iterator[None]:
+    """Let kernels use `n` threads inside a block; None leaves the setting.
+
+    Examples
+    --------
+    >>> with num_threads(1):
+    ...     get_num_threads()
+    1
+    """
+    former = _state.threads
+    if n is not None:
+        set_num_threads(n)
+    try:
+        yield
+    finally:
+        _state.threads = former

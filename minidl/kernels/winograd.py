@@ -8,7 +8,6 @@ the register tile and transformed back before the next, so that their 36 matrice
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from .direct import RANGE_MACS, Call, grain
 from .finish import Finish, finish
 from .jit import jit
 from .pack import blocks, pack
-from .parallel import parallel_for
+from .parallel import parallel_call, parallel_for
 from .simd import line_up, load_part, load_part_like, narrow_zero, pointer, zero
 from .tile import tile_fill, tile_fma, tile_rows, tile_store, tile_zero
 from .vector import LANES, NARROW
@@ -221,8 +220,8 @@ def bind(x: Array, u: Array, bias: Array, y: Array, offset: Pair, end: Finish) -
     count, macs = -(-total // block), total * 36 * depth * filters
     parts = max(1, min(blocks(filters) // PART, macs // RANGE_MACS)) if count == 1 else 1
     items = count * parts
-    return [partial(
-        parallel_for, correlate, items, grain(items, macs), x.reshape(-1), u, bias, *end, y.reshape(-1), x.shape[1:],
+    return [parallel_call(
+        correlate, items, grain(items, macs), x.reshape(-1), u, bias, *end, y.reshape(-1), x.shape[1:],
         y.shape[1:], offset, y_at, patches, block, total, parts,
     )]  # fmt: skip
 

@@ -55,8 +55,8 @@ def input_2d(kind, x, row, column, v, plane):
 @jit
 def finish_row(points, bias, residual, floor, y, to, step, cols, lanes):
     """Finish the first `cols` pixels of a row of four outputs."""
-    p = output_1d(points)
-    finish_tile((p[0] + bias, p[1] + bias, p[2] + bias, p[3] + bias), residual, floor, y, to, step, cols, lanes)
+    p = output_1d((points[0], points[1] + bias, points[2], points[3], points[4], points[5]))  # point 1 goes to all
+    finish_tile((p[0], p[1], p[2], p[3]), residual, floor, y, to, step, cols, lanes)
 
 
 @jit

@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from minidl.graph import Graph, Node, fold_batch_norm, fuse, trace
 from minidl.kernels.backend import backend, conv_kind, here
-from minidl.kernels.parallel import get_num_threads, set_num_threads
+from minidl.kernels.parallel import get_num_threads, num_threads
 from minidl.runtime import narrow
 from minidl.runtime.arena import ALIGNMENT
 from minidl.runtime.program import Calls, Program
@@ -48,7 +46,7 @@ class Plan:
 
     def __call__(self, x: Array) -> Array:
         """The network's output for a batch x (N, *input shape), an array of the caller's own; x is not changed."""
-        with self.lock, _threads(self.threads):
+        with self.lock, num_threads(self.threads):
             bound = self._bound(x)
             for call in bound.calls:
                 call()
@@ -57,7 +55,7 @@ class Plan:
     def profile(self, x: Array) -> list[tuple[str, float]]:
         """Seconds of every step on a batch, over all chunks: (operation and layer, time)."""
         seconds: dict[Node, float] = {}
-        with self.lock, _threads(self.threads):
+        with self.lock, num_threads(self.threads):
             for node, calls in self._bound(x).steps:
                 start = time.perf_counter()
                 for call in calls:
@@ -136,14 +134,3 @@ def runs_lanewise(graph: Graph) -> bool:
 def _simplified(graph: Graph) -> Graph:
     """Fold and fuse what a plan may: batch norm changes bits, so under "exact" it stays."""
     return fuse(graph if conv_kind() == "exact" else fold_batch_norm(graph))
-
-
-@contextmanager
-def _threads(count: int | None) -> Iterator[None]:
-    """So many threads for a block; None leaves them."""
-    former = get_num_threads()
-    set_num_threads(count or former)
-    try:
-        yield
-    finally:
-        set_num_threads(former)

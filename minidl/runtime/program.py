@@ -16,7 +16,7 @@ from minidl.graph.run import compute
 from minidl.kernels import lanewise
 from minidl.kernels.backend import here
 from minidl.kernels.lanewise import IMAGES
-from minidl.kernels.parallel import parallel_for
+from minidl.kernels.parallel import num_threads, parallel_for
 from minidl.runtime import narrow
 from minidl.runtime.arena import ALIGNMENT, Life, layout
 from minidl.runtime.rules import Call, binder
@@ -77,7 +77,8 @@ class Program:
             for piece, first in enumerate(range(0, batch, stage.chunk)):
                 slot, chunk = piece % slots, slice(first, first + stage.chunk)
                 inside = memory[offsets[len(between) + s] + slot * slot_size :]
-                steps = self._bind_stage(stage, whole[s][chunk], whole[s + 1][chunk], inside)
+                with num_threads(1 if slots > 1 else threads):
+                    steps = self._bind_stage(stage, whole[s][chunk], whole[s + 1][chunk], inside)
                 calls[slot] += [call for _, made in steps for call in made]
                 bound.steps.extend(steps)
             bound.calls.extend(calls[0] if slots == 1 else [partial(parallel_for, _make, slots, 1, calls)])

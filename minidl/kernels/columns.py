@@ -12,11 +12,11 @@ from typing import Any
 from numpy.typing import NDArray
 
 from .direct import Call, Geometry
+from .entry import Loop, arguments, entry
 from .finish import Finish, finish_tile
 from .jit import jit
 from .pack import blocks
-from .parallel import parallel_call
-from .simd import line_up, load_part, pointer, store, zero
+from .simd import line_up, load_part, store, zero
 from .tile import tile_fill, tile_fma, tile_rows
 from .vector import LANES
 
@@ -28,11 +28,14 @@ WHOLE = 2 * HALF if tile_rows() == 8 else HALF  # where tiles have 8 rows, there
 RANGE_FLOATS = 1 << 16  # weights that a range reads at least: long beside a dispatch
 
 
-@jit
-def gather(start, stop, x, seen, x_size, y_size, kernel, stride, offset, pixels, padded):
+GATHERING = "pp32222ii"
+
+
+@entry(GATHERING)
+def gather(start, stop, address):
     """Copy what taps [start, stop) see: (N, H, W, C) → (taps, blocks of 16 channels, `padded` pixels, 16)."""
+    x, seen, x_size, y_size, kernel, stride, offset, pixels, padded = arguments(address, GATHERING)
     height, width, channels = x_size
-    first_x, first_seen = pointer(x, 0), pointer(seen, 0)
     for tap in range(start, stop):
         for pixel in range(pixels):
             image, place = pixel // (y_size[0] * y_size[1]), pixel % (y_size[0] * y_size[1])
@@ -42,8 +45,8 @@ def gather(start, stop, x, seen, x_size, y_size, kernel, stride, offset, pixels,
             at = ((image * height + row) * width + column) * channels
             to = (tap * ((channels + LANES - 1) // LANES) * padded + pixel) * LANES
             for c in range(0, channels, LANES):
-                vector = load_part(first_x, at + c, min(LANES, channels - c)) if inside else zero()
-                store(first_seen, to, vector)
+                vector = load_part(x, at + c, min(LANES, channels - c)) if inside else zero()
+                store(seen, to, vector)
                 to += padded * LANES
 
 
@@ -70,10 +73,13 @@ def finish_pair(pair, residual, floor, y, to, filters, pixels, lanes):
         finish_tile(pair[1], residual, floor, y, to + LANES, filters, pixels, lanes - LANES)
 
 
-@jit
-def correlate(start, stop, seen, weight, bias, residual, floor, y, pixels, padded, taps, depth, filters):
+KINDS = "ppppfpiiiii"
+
+
+@entry(KINDS)
+def correlate(start, stop, address):
     """Convolve; an item in [start, stop) is 32 filters, of all pixels."""
-    columns, weights, added, first_y = pointer(seen, 0), pointer(weight, 0), pointer(residual, 0), pointer(y, 0)
+    seen, weights, bias, residual, floor, y, pixels, padded, taps, depth, filters = arguments(address, KINDS)
     step, a_block = padded * LANES, taps * depth * LANES
     for item in range(start, stop):
         channel = item * 2 * LANES
@@ -81,21 +87,21 @@ def correlate(start, stop, seen, weight, bias, residual, floor, y, pixels, padde
         at_one = item * 2 * a_block
         at_two = at_one + a_block if lanes > LANES else at_one
         left, right = (
-            load_part(pointer(bias, 0), channel, min(lanes, LANES)),
-            load_part(pointer(bias, 0), channel + LANES, max(lanes - LANES, 0)),
+            load_part(bias, channel, min(lanes, LANES)),
+            load_part(bias, channel + LANES, max(lanes - LANES, 0)),
         )
         pixel = 0
         while pixel < pixels:
             at, to = pixel * LANES, pixel * filters + channel
             if pixels - pixel <= HALF:
                 few = tile_fill(HALF, left), tile_fill(HALF, right)
-                few = sum_pair(few, columns, at, weights, at_one, at_two, taps, depth, step)
-                finish_pair(few, added, floor, first_y, to, filters, pixels - pixel, lanes)
+                few = sum_pair(few, seen, at, weights, at_one, at_two, taps, depth, step)
+                finish_pair(few, residual, floor, y, to, filters, pixels - pixel, lanes)
                 pixel += HALF
             else:
                 many = tile_fill(WHOLE, left), tile_fill(WHOLE, right)
-                many = sum_pair(many, columns, at, weights, at_one, at_two, taps, depth, step)
-                finish_pair(many, added, floor, first_y, to, filters, pixels - pixel, lanes)
+                many = sum_pair(many, seen, at, weights, at_one, at_two, taps, depth, step)
+                finish_pair(many, residual, floor, y, to, filters, pixels - pixel, lanes)
                 pixel += WHOLE
 
 
@@ -106,11 +112,11 @@ def bind(x: Array, packed: Array, bias: Array, y: Array, geometry: Geometry, gro
     padded = -(-pixels // HALF) * HALF
     seen = line_up((taps * blocks(channels) * padded + WHOLE) * LANES)  # the last tile may reach behind the last pixel
     items, weights = -(-blocks(filters) // 2), 2 * LANES * taps * channels
-    copying = parallel_call(
+    copying = Loop(
         gather, taps, taps, x.reshape(-1), seen, (height, width, channels), geometry.y_size, kernel,
         geometry.stride, geometry.offset, pixels, padded,
     )  # fmt: skip
-    return [copying, parallel_call(
+    return [copying, Loop(
         correlate, items, -(-RANGE_FLOATS // weights), seen, packed, bias, *end, y.reshape(-1), pixels,
         padded, taps, channels, filters,
     )]  # fmt: skip

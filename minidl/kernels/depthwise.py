@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .direct import RANGES, Call, Geometry, copy_padded, grain, split
+from .entry import Loop, arguments, entry
 from .finish import Finish, finish_tile
 from .jit import jit
 from .pack import blocks
-from .parallel import parallel_call, parallel_for
+from .parallel import parallel_for
 from .simd import fma, line_up, load, load_part, store, zero
 from .tile import tile_fill, tile_fma_lanes, tile_rows, tile_sum, tile_zero
 from .vector import LANES
@@ -41,9 +42,13 @@ def sum_taps(tile, scratch, at, weight, at_weight, kernel, row, phase, stride):
     return tile
 
 
-@jit
-def correlate(start, stop, x, weight, bias, residual, floor, y, x_size, y_size, kernel, stride, offset, y_at, band):
+KINDS = "ppppfp332224i"
+
+
+@entry(KINDS)
+def correlate(start, stop, address):
     """Convolve bands [start, stop) of `band` output rows with weights (blocks of 16 channels, taps, 16)."""
+    x, weight, bias, residual, floor, y, x_size, y_size, kernel, stride, offset, y_at, band = arguments(address, KINDS)
     height, width, channels = x_size
     out_height, out_width, _ = y_size
     bands = (out_height + band - 1) // band
@@ -131,7 +136,7 @@ def bind(x: Array, packed: Array, bias: Array, y: Array, geometry: Geometry, gro
     macs = oh * ow * kernel[0] * kernel[1] * channels
     band, _ = split(n, geometry, blocks(channels) * LANES, 1, macs)
     items = n * -(-oh // band)
-    return [parallel_call(
+    return [Loop(
         correlate, items, grain(items, n * macs), x.reshape(-1), packed, bias, *end, y.reshape(-1),
         x.shape[1:], (oh, ow, channels), kernel, geometry.stride, geometry.offset, geometry.y_at, band,
     )]  # fmt: skip

@@ -13,10 +13,11 @@ from typing import Any, NamedTuple, Protocol
 
 from numpy.typing import NDArray
 
+from .entry import Loop, arguments, entry
 from .finish import Finish, finish_tile
 from .jit import jit
 from .pack import blocks
-from .parallel import parallel_call
+from .parallel import get_num_threads
 from .simd import line_up, load, load_part, load_part_like, narrow_zero, store, zero
 from .tile import tile_fill, tile_fma, tile_rows
 from .vector import LANES, NARROW
@@ -28,6 +29,7 @@ Call = Callable[[], object]
 ROWS = tile_rows()
 SCRATCH_FLOATS = 1 << 16  # 256 KiB: beside as much output, in a common level-2 cache
 RANGES = 16  # at most so many: a range allocates its scratch, and fresh memory is not free
+PART_MACS = 1 << 17  # multiply-adds that are worth a thread's coming, a few microseconds
 RANGE_MACS = 1 << 21  # multiply-adds in a range at least: long beside a dispatch, short beside a layer
 
 
@@ -77,14 +79,18 @@ def sum_taps(tile, scratch, at, weight, at_weight, kernel, row, phase, plane, de
     return tile
 
 
-@jit
-def correlate(
-    start, stop, x, weight, bias, residual, floor, y, x_size, y_size, kernel, stride, offset, y_at, groups, band, parts
-):
+KINDS = "ppppfp332224iii"
+
+
+@entry(KINDS)
+def correlate(start, stop, address):
     """Convolve; item = (`band` output rows, one of `parts` of the filters) over [start, stop).
 
     `y_at`: where y begins, its image, row, column strides.
     """
+    x, weight, bias, residual, floor, y, x_size, y_size, kernel, stride, offset, y_at, groups, band, parts = arguments(
+        address, KINDS
+    )
     height, width, channels = x_size
     out_height, out_width, filters = y_size
     depth, out_depth = channels // groups, filters // groups
@@ -156,7 +162,7 @@ def bind(x: Array, packed: Array, bias: Array, y: Array, geometry: Geometry, gro
     macs = oh * ow * filters * kh * kw * channels // groups
     band, parts = split(n, geometry, blocks(channels // groups) * LANES, blocks(filters // groups), macs)
     items = n * -(-oh // band) * parts
-    return [parallel_call(
+    return [Loop(
         correlate, items, grain(items, n * macs), x.reshape(-1), packed, bias, *end, y.reshape(-1),
         x.shape[1:], (oh, ow, filters), (kh, kw), geometry.stride, geometry.offset, geometry.y_at, groups, band, parts,
     )]  # fmt: skip
@@ -170,7 +176,7 @@ def split(n: int, geometry: Geometry, channels: int, out_blocks: int, macs: int)
     (oh, ow), (kh, kw), (sh, sw) = geometry.y_size, geometry.kernel, geometry.stride
     fitting = (SCRATCH_FLOATS // (((ow - 1) * sw + kw) * channels) - kh) // sh + 1
     band = max(1, min(fitting, oh))
-    wanted = min(8, max(1, n * macs // RANGE_MACS))
+    wanted = max(min(8, n * macs // RANGE_MACS), min(get_num_threads(), n * macs // PART_MACS), 1)
     parts = min(out_blocks, -(-wanted // max(1, n * -(-oh // band))))
     return max(1, min(band, -(-oh * n * parts // wanted))), parts
 

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from .direct import Call, Geometry
 from .direct_weight import add_chunks
+from .entry import Loop, arguments, entry
 from .finish import Finish, finish_tile
 from .jit import jit
 from .pack import blocks
-from .parallel import parallel_call, parallel_for
+from .parallel import parallel_for
 from .simd import line_up, load_part, store, zero
 from .tile import tile_fill, tile_fma, tile_rows, tile_store, tile_zero
 from .vector import LANES
@@ -28,9 +29,13 @@ ROWS = tile_rows()
 IMAGES = 64  # images in an item of work: enough to read each weight seldom, few enough to stay in the cache
 
 
-@jit
-def arrange(start, stop, x, arranged, pixels, channels, groups, images, padded):
+ARRANGING = "ppiiiii"
+
+
+@entry(ARRANGING)
+def arrange(start, stop, address):
     """(N, H·W, C) → (G, blocks of 16 channels, H·W, padded images, 16), for images [start, stop), zeros past N."""
+    x, arranged, pixels, channels, groups, images, padded = arguments(address, ARRANGING)
     depth = channels // groups
     in_blocks = (depth + LANES - 1) // LANES
     for image in range(start, stop):
@@ -53,12 +58,15 @@ def taps_inside(pixel, stride, offset, kernel, size):
     return first, max(0, -first), min(kernel, size - first)
 
 
-@jit
-def correlate(
-    start, stop, x, weight, bias, residual, floor, y, x_size, y_size, kernel, stride, offset, y_at, groups, images,
-    padded,
-):  # fmt: skip
+KINDS = "ppppfp332224iii"
+
+
+@entry(KINDS)
+def correlate(start, stop, address):
     """Convolve; item = (block of output channels, `IMAGES` images) over [start, stop), x as `arrange` leaves it."""
+    x, weight, bias, residual, floor, y, x_size, y_size, kernel, stride, offset, y_at, groups, images, padded = (
+        arguments(address, KINDS)
+    )
     height, width, channels = x_size
     out_height, out_width, filters = y_size
     depth, out_depth = channels // groups, filters // groups
@@ -126,7 +134,7 @@ def bind(x: Array, packed: Array, bias: Array, y: Array, geometry: Geometry, gro
     """Return the calls of `arrange` and `correlate` that fill `y`: the same contract as `direct.bind`."""
     n, filters = x.shape[0], y.shape[3]
     arrange_x, arranged, padded = _arrangement(x, groups)
-    return [arrange_x, parallel_call(
+    return [arrange_x, Loop(
         correlate, groups * blocks(filters // groups) * -(-n // IMAGES), 1, arranged, packed, bias, *end,
         y.reshape(-1), x.shape[1:], (*geometry.y_size, filters), geometry.kernel, geometry.stride, geometry.offset,
         geometry.y_at, groups, n, padded,
@@ -154,5 +162,5 @@ def _arrangement(x: Array, groups: int) -> tuple[Call, Array, int]:
     n, height, width, channels = x.shape
     padded = -(-n // ROWS) * ROWS + 1  # odd: pixels spread over the cache's sets
     arranged = line_up(groups * blocks(channels // groups) * height * width * padded * LANES)
-    call = parallel_call(arrange, padded, 16, x.reshape(-1), arranged, height * width, channels, groups, n, padded)
+    call = Loop(arrange, padded, 16, x.reshape(-1), arranged, height * width, channels, groups, n, padded)
     return call, arranged, padded

@@ -28,14 +28,24 @@ def jit(function: F) -> F:
     Modules that use it need numba when they are imported, so they are imported inside functions, when first needed.
     """
     numba: Any = import_module("numba")
-    folder = cache_folder()
-    users_folder = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(folder or users_folder)  # the decorator reads it, once
-    try:
-        compiled: F = numba.njit(nogil=True, error_model="numpy", cache=folder is not None)(function)
-    finally:
-        numba.config.CACHE_DIR = users_folder
+    compiled: F = cached(numba.njit, nogil=True)(function)
     return compiled
+
+
+def cached(decorator: Callable[..., Any], *args: Any, **options: Any) -> Callable[[F], Any]:
+    """Return one of numba's decorators with the cache on disk in `cache_folder`, if there is one."""
+
+    def decorate(function: F) -> Any:
+        config: Any = import_module("numba").config
+        folder = cache_folder()
+        users_folder = config.CACHE_DIR
+        config.CACHE_DIR = str(folder or users_folder)  # the decorator reads it, once
+        try:
+            return decorator(*args, error_model="numpy", cache=folder is not None, **options)(function)
+        finally:
+            config.CACHE_DIR = users_folder
+
+    return decorate
 
 
 @functools.cache

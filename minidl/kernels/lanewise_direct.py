@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .direct import Call, grain
+from .entry import Loop, arguments, entry
 from .finish import Finish, finish_tile
 from .jit import jit
 from .lanewise import first, steps
 from .lanewise_copy import clear_border
-from .parallel import parallel_call
 from .simd import line_up, load, pointer, prefetch, spread
 from .tile import tile_fma, tile_rows, tile_store, tile_zero
 from .vector import LANES
@@ -29,15 +29,16 @@ MOST = {8: 8, 4: 6, 2: 2}[tile_rows()]  # rows of a tile: with a vector and a we
 LEAST = (MOST + 1) // 2  # filters are parted evenly, so tiles have no fewer rows but where these are all
 
 
-def tile_edges(filters: int) -> NDArray[np.int64]:
-    """Return the first filter of each tile, and the number of filters behind the last."""
-    tiles = -(-filters // MOST)
-    return np.arange(tiles + 1) * filters // tiles
+@jit
+def part(tile, tiles, filters):
+    """Return the first filter of a tile, and how many it has: `np.array_split` parts them so."""
+    least, more = filters // tiles, filters % tiles
+    return tile * least + min(tile, more), least + (1 if tile < more else 0)
 
 
 def lay_out(u: Array) -> Array:
     """(taps, C, O) → (tiles, taps, C, rows of the tile), flat: in the order in which the loops read them."""
-    tiles = np.split(u, tile_edges(u.shape[2])[1:-1], axis=2)
+    tiles = np.array_split(u, -(-u.shape[2] // MOST), axis=2)
     lacking = max(0, LEAST - tiles[0].shape[2])
     return np.concatenate([np.pad(tile, ((0, 0), (0, 0), (0, lacking))).ravel() for tile in tiles])
 
@@ -95,27 +96,29 @@ def sum_up_to(rows):
 sum_filters = sum_up_to(MOST)
 
 
-@jit
-def correlate(
-    start, stop, x, u, bias, residual, floor, y, depth, x_steps, y_size, y_steps, kernel, stride, padding, edges, walk
-):
+KINDS = "ppppfpi2322224"
+
+
+@entry(KINDS)
+def correlate(start, stop, address):
     """Convolve; an item in [start, stop) is a row of outputs, of all 16 images."""
-    width = y_size[1]
-    scratch = line_up(width * MOST * LANES)
-    first_x, first_u = pointer(x, 0), pointer(u, 0)
-    biases, added, first_y = pointer(bias, 0), pointer(residual, 0), pointer(y, 0)
+    x, u, bias, residual, floor, y, depth, x_steps, y_size, y_steps, kernel, stride, padding, walk = arguments(
+        address, KINDS
+    )
+    _, width, filters = y_size
+    scratch, tiles = line_up(width * MOST * LANES), (filters + MOST - 1) // MOST
     for h in range(start, stop):
         sums = pointer(scratch, 0)  # named in the loop, as numba frees an array after its last name
-        seen = pointer(first_x, (h * stride[0] - padding[0]) * x_steps[0] - padding[1] * LANES)
-        for tile in range(len(edges) - 1):
-            o, count = edges[tile], edges[tile + 1] - edges[tile]
-            weights = pointer(first_u, o * kernel[0] * kernel[1] * depth)
+        seen = pointer(x, (h * stride[0] - padding[0]) * x_steps[0] - padding[1] * LANES)
+        for tile in range(tiles):
+            o, count = part(tile, tiles, filters)
+            weights = pointer(u, o * kernel[0] * kernel[1] * depth)
             sum_filters(count, seen, weights, sums, walk, x_steps, kernel, depth)
             for k in range(count):
-                to, added_bias = (o + k) * y_steps[1] + h * y_steps[0], spread(biases, o + k)
+                to, added_bias = (o + k) * y_steps[1] + h * y_steps[0], spread(bias, o + k)
                 for w in range(width):
                     done = (load(sums, (w * MOST + k) * LANES) + added_bias,)
-                    finish_tile(done, added, floor, first_y, to + w * LANES, 0, 1, LANES)
+                    finish_tile(done, residual, floor, y, to + w * LANES, 0, 1, LANES)
     clear_border(y, start, stop, y_size, y_steps[0], y_steps[1])
 
 
@@ -126,8 +129,7 @@ def bind(
     (height, width, filters), depth = y.shape[1:], x.shape[3]
     macs = LANES * height * width * filters * kernel[0] * kernel[1] * depth
     walk = width, stride[1] * LANES, 0, MOST * LANES
-    return [parallel_call(
+    return [Loop(
         correlate, height, grain(height, macs), first(x), packed, bias, *end, first(y), depth,
-        steps(x.shape[1:]), (height, width, filters), steps(y.shape[1:]), kernel, stride, padding,
-        tile_edges(filters), walk,
+        steps(x.shape[1:]), (height, width, filters), steps(y.shape[1:]), kernel, stride, padding, walk,
     )]  # fmt: skip

@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 
 from . import winograd
 from .direct import Call, grain
+from .entry import Loop, arguments, entry
 from .finish import Finish
-from .jit import jit
 from .lanewise import PATCH, first, steps
 from .lanewise_copy import clear_border
-from .lanewise_direct import MOST, lay_out, sum_filters, tile_edges
-from .parallel import parallel_call
+from .lanewise_direct import MOST, lay_out, part, sum_filters
 from .simd import line_up, pointer, spread, zero
 from .vector import LANES
 from .winograd_transforms import input_2d, transform_back
@@ -34,17 +33,20 @@ def prepare(weight: Array, groups: int) -> Array:
     return lay_out(u.transpose(0, 2, 1, 3).reshape(36, depth, -1)[:, :, :filters])
 
 
-@jit
-def correlate(start, stop, x, u, bias, residual, floor, y, depth, size, row, plane, v_steps, tap, edges, walk):
+KINDS = "ppppfpi3ii224"
+
+
+@entry(KINDS)
+def correlate(start, stop, address):
     """Convolve; an item in [start, stop) is a row of patches of 4×4 outputs, of all 16 images.
 
     `v_steps` and `tap` never differ, but as literals they would have the sums compiled a second time.
     """
-    height, width = size[0], size[1]
+    x, u, bias, residual, floor, y, depth, size, row, plane, v_steps, tap, walk = arguments(address, KINDS)
+    height, width, filters = size
+    tiles = (filters + MOST - 1) // MOST
     times, v_plane, _, m_plane = walk
     points, sums = line_up(times * v_plane), line_up(times * m_plane)
-    first_x, first_u = pointer(x, 0), pointer(u, 0)
-    biases, added, first_y = pointer(bias, 0), pointer(residual, 0), pointer(y, 0)
     for item in range(start, stop):
         v, m = pointer(points, 0), pointer(sums, 0)  # named in the loop, as numba frees an array after its last name
         top = item * PATCH
@@ -52,15 +54,15 @@ def correlate(start, stop, x, u, bias, residual, floor, y, depth, size, row, pla
         for left in range(0, width, PATCH):
             cols, at = min(PATCH, width - left), top * row + left * LANES
             for c in range(depth):
-                patch = pointer(first_x, at + c * plane - row - LANES)
+                patch = pointer(x, at + c * plane - row - LANES)
                 input_2d(zero(), patch, row, LANES, pointer(v, c * LANES), v_plane)
-            for tile in range(len(edges) - 1):
-                o, count = edges[tile], edges[tile + 1] - edges[tile]
-                weights = pointer(first_u, o * 36 * depth)
+            for tile in range(tiles):
+                o, count = part(tile, tiles, filters)
+                weights = pointer(u, o * 36 * depth)
                 sum_filters(count, v, weights, m, walk, v_steps, tap, depth)  # 36 products, (O, C) · (C, images)
                 for k in range(count):
                     transform_back(
-                        spread(biases, o + k), pointer(m, k * LANES), m_plane, added, floor, first_y,
+                        spread(bias, o + k), pointer(m, k * LANES), m_plane, residual, floor, y,
                         at + (o + k) * plane, (0, 0, row, LANES), rows, cols, LANES,
                     )  # fmt: skip
         clear_border(y, top, top + rows, size, row, plane)
@@ -74,7 +76,7 @@ def bind(
     items = -(-height // PATCH)
     macs = LANES * 36 * depth * filters * items * -(-width // PATCH)
     walk = 36, (depth | 1) * LANES, depth, (MOST + 1) * LANES  # odd: points spread over the sets of a cache
-    return [parallel_call(
+    return [Loop(
         correlate, items, grain(items, macs), first(x), u, bias, *end, first(y), depth, y.shape[1:],
-        *steps(y.shape[1:]), (0, LANES), (1, 1), tile_edges(filters), walk,
+        *steps(y.shape[1:]), (0, LANES), (1, 1), walk,
     )]  # fmt: skip

@@ -11,7 +11,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from queue import SimpleQueue
@@ -187,18 +186,19 @@ def set_num_threads(n: int) -> None:
 def get_num_threads() -> int:
     """Return the number of threads; until set, the number of cores this process may use."""
     if _state.threads is None:
-        _state.threads = _cores()
+        _state.threads = available_cores()
     return _state.threads
 
 
 def _spin() -> Any:
     """Return ``spin.py``, which needs numba, where kernels are compiled and every thread has a core, else None."""
-    if sys.modules.get("numba") is None or get_num_threads() > _cores():
+    if sys.modules.get("numba") is None or get_num_threads() > available_cores():
         return None
     return import_module("minidl.kernels.spin")
 
 
-def _cores() -> int:
+def available_cores() -> int:
+    """Return how many cores this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
@@ -253,26 +253,6 @@ def parallel_for(kernel: Kernel, n: int, grain: int, *args: Any) -> None:
     job.args = ()  # a helper that wakes late shall not keep arrays alive
     if job.error is not None:
         raise job.error
-
-
-def parallel_call(kernel: Kernel, n: int, grain: int, *args: Any) -> Callable[[], object]:
-    """Return the call of `parallel_for` with these arguments, for the number of threads that is set now.
-
-    Where only one thread would work it is the kernel's own call, as to decide that anew costs a microsecond.
-
-    Examples
-    --------
-    >>> squares = [0] * 5
-    >>> def fill(start, stop, out):
-    ...     for i in range(start, stop):
-    ...         out[i] = i * i
-    >>> parallel_call(fill, 5, 8, squares)()
-    >>> squares
-    [0, 1, 4, 9, 16]
-    """
-    if n <= grain or get_num_threads() == 1:
-        return partial(kernel, 0, n, *args)
-    return partial(parallel_for, kernel, n, grain, *args)
 
 
 @contextmanager

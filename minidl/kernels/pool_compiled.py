@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .entry import Loop, arguments, entry
 from .jit import jit
 from .parallel import parallel_for
 
@@ -168,17 +169,22 @@ def share_images(start, stop, y, size, stride, padding, x):  # type: ignore[no-u
                             total[c] += values[c] * share
 
 
-@jit
-def average_images(start, stop, x, y):  # type: ignore[no-untyped-def]
+AVERAGING = "ppii"
+
+
+@entry(AVERAGING)
+def average_images(start: int, stop: int, address: int) -> None:
     """y[n] = mean of the pixels of image n, summed in float64."""
+    x, y, pixels, channels = arguments(address, AVERAGING)  # type: ignore[call-arg, var-annotated]
+    total = np.empty(channels)
     for n in range(start, stop):
-        total = np.zeros(x.shape[2])
-        for pixel in range(x.shape[1]):
-            values = x[n, pixel]
-            for c in range(total.size):
-                total[c] += values[c]
-        for c in range(total.size):
-            y[n, c] = total[c] / x.shape[1]
+        total[:] = 0.0
+        for pixel in range(pixels):
+            at = (n * pixels + pixel) * channels
+            for c in range(channels):
+                total[c] += x[at + c]
+        for c in range(channels):
+            y[n * channels + c] = total[c] / pixels
 
 
 @jit
@@ -237,14 +243,14 @@ def avg_pool_grad(grad_y: Array, x_shape: Shape, size: Pair, stride: Pair, paddi
 def global_avg_pool(x: Array) -> Array:
     """Return the mean of each channel over the image, (N, H, W, C) to (N, C)."""
     y = np.empty((len(x), x.shape[3]), np.float32)
-    average(x, y)
+    averaging(np.ascontiguousarray(x), y)()
     return y
 
 
-def average(x: Array, y: Array) -> None:
-    """Fill y (N, C) with the mean of each channel over the image of x."""
+def averaging(x: Array, y: Array) -> Loop:
+    """Return the call that fills y (N, C) with the mean of each channel over the image of x; both are contiguous."""
     n, height, width, channels = x.shape
-    _run(average_images, x, n, x.reshape(n, height * width, channels), y)
+    return Loop(average_images, n, _grain(x, n), x, y, height * width, channels)
 
 
 def global_avg_pool_grad(grad_y: Array, x_shape: Shape) -> Array:
@@ -268,4 +274,9 @@ def _rows(y: Array) -> int:
 def _run(loop: Any, x: Array, items: int, *args: Any) -> None:
     """Run a loop over `items` equal parts of x, with contiguous arrays."""
     contiguous = [np.ascontiguousarray(value) if isinstance(value, np.ndarray) else value for value in args]
-    parallel_for(loop, items, max(1, GRAIN * items // max(x.size, 1)), *contiguous)
+    parallel_for(loop, items, _grain(x, items), *contiguous)
+
+
+def _grain(x: Array, items: int) -> int:
+    """Return how many of so many equal parts of x are worth a range."""
+    return max(1, GRAIN * items // max(x.size, 1))

@@ -51,6 +51,16 @@ def pointer(typing: Any, array: Any, index: Any) -> Any:
 
 
 @intrinsic
+def is_there(typing: Any, array: Any) -> Any:
+    """``is_there(array)``: whether an array has elements, or a pointer is not null."""
+
+    def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return emit_is_there(context, builder, array, args[0])
+
+    return types.boolean(array), lower
+
+
+@intrinsic
 def load(typing: Any, array: Any, index: Any) -> Any:
     """``load(array, index)``: 16 floats from a flat array."""
 

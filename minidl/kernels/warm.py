@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import activation, conv, norm, optimizer, pool, random, rounding
+from .parallel import num_threads
 
 Array = NDArray[Any]
 
@@ -33,7 +34,7 @@ def calls() -> dict[str, Callable[[], None]]:
     for name in CONVOLUTIONS:
         found[f"convolution, {name}"] = partial(_convolve, name)
     found |= {"convolution, few pixels": _convolve_few, "convolution, lanewise": _convolve_lanewise}
-    found |= {"waiting": _wait}
+    found |= {"rows of loops": _run_row, "waiting": _wait}
     found |= {"batch norm": _normalize, "activations": _activate, "pooling": _pool}
     found |= {"optimizers": _optimize, "random numbers": _draw, "rounding": _round}
     return found
@@ -59,16 +60,25 @@ def _convolve_few() -> None:
 
 def _convolve_lanewise() -> None:
     from .lanewise import IMAGES, floats, place
-    from .lanewise_copy import averaging, turning
+    from .lanewise_copy import averaging, padding, turning
     from .prepared import PreparedConv
 
     x, y = (place(_floats(IMAGES * floats((4, 4, 1))), (4, 4, 1)) for _ in range(2))
-    calls = turning(_floats(IMAGES, 4, 4, 1), x)
+    calls = [*turning(_floats(IMAGES, 4, 4, 1), x), *padding(x, y, (0, 0, 0))]
     for kernel in (1, 3):
         calls += PreparedConv(_floats(1, kernel, kernel, 1), None, (1, 1), (kernel // 2, kernel // 2), 1).bind(x, y, x)
         calls += PreparedConv(_floats(1, kernel, kernel, 1), None, (1, 1), (kernel // 2, kernel // 2), 1).bind(x, y)
     for call in (*calls, *averaging(y, _floats(IMAGES, 1))):
         call()
+
+
+def _run_row() -> None:
+    lockstep: Any = import_module("minidl.kernels.lockstep")
+    padding: Any = import_module("minidl.kernels.padding")
+    x = _floats(2, 2, 2, 2)
+    for threads in (1, 2):
+        with num_threads(threads):
+            lockstep.Row([padding.padding(x, np.empty_like(x), (0, 0, 0, 0))])()
 
 
 def _wait() -> None:

@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .columns import HALF, sum_pair
-from .direct import RANGE_MACS, Call, grain
+from .direct import PART_MACS, Call, grain
+from .entry import Loop, arguments, entry
 from .finish import Finish, finish
 from .jit import jit
 from .pack import blocks, pack
-from .parallel import parallel_call, parallel_for
-from .simd import line_up, load_part, load_part_like, narrow_zero, pointer, zero
+from .parallel import get_num_threads, parallel_for
+from .simd import is_there, line_up, load_part, load_part_like, narrow_zero, pointer, zero
 from .tile import tile_fill, tile_fma, tile_rows, tile_store, tile_zero
 from .vector import LANES, NARROW
 from .winograd_patches import BORDER, first_place, next_place, prefetch_part
@@ -35,10 +36,10 @@ Array = NDArray[Any]
 Pair = tuple[int, int]
 
 ROWS = tile_rows()
-PART = 8  # blocks of filters that share a transform at least, where few patches have their filters parted
 NARROW_ROWS = min(8, 2 * ROWS)  # as many sums as a tile of whole vectors has, or what is in reach of the loads
 BLOCK_FLOATS = 80_000  # 320 KB of transformed inputs and outputs: beside the weights in a level-2 cache of 1 MiB
 PAIRED_FLOATS = 1 << 20  # weights of two blocks of filters are read at once up to 4 MiB; beyond, one stream is faster
+CACHED_FLOATS = 1 << 17  # inputs up to 512 KiB are in a level-2 cache: nothing to ask for ahead
 CACHE_FLOATS = 1 << 22  # weights beyond 16 MiB come from memory for each block, so blocks are larger then
 
 
@@ -75,14 +76,14 @@ def multiply_few(v, u, m, point, block, depth, out_blocks, out_first, out_last):
 def products(v, u, m, count, block, depth, filters, out_first, out_last, x, at_x, x_lines, y, residual, at_y, y_lines):
     """36 products, (patches, C) · (C, O), for blocks [out_first, out_last) of 16 filters; rows beyond `count` are junk.
 
-    Memory would be idle meanwhile, so with each product 1/36 of what is read and written next is asked for.
+    Memory would be idle meanwhile, so with each product 1/36 of the lines that are read and written next is asked for.
     """
     in_blocks, out_blocks = (depth + LANES - 1) // LANES, (filters + LANES - 1) // LANES
     step = block * LANES
     for point in range(36):
         prefetch_part(x, at_x, x_lines, point, 0)
         prefetch_part(y, at_y, y_lines, point, 1)
-        if residual.size > 0:
+        if is_there(residual):
             prefetch_part(residual, at_y, y_lines, point, 0)
         if count <= HALF and 36 * depth * filters <= PAIRED_FLOATS:
             multiply_few(v, u, m, point, block, depth, out_blocks, out_first, out_last)
@@ -108,8 +109,8 @@ def block_transform(transform_patch):
     """
 
     @jit
-    def transform_block(x, v, border, size, offset, place, patches, start, stop, block):
-        depth, floats, scratch = size[2], x.size, pointer(border, 0)
+    def transform_block(x, floats, v, border, size, offset, place, patches, start, stop, block):
+        depth, scratch = size[2], pointer(border, 0)
         in_blocks = (depth + LANES - 1) // LANES
         plane = (in_blocks * block + 1) * LANES  # odd: spread over cache sets
         first_x, first_v = pointer(x, 0), pointer(v, 0)
@@ -158,12 +159,18 @@ def transform_block_back(m, bias, residual, floor, y, size, y_at, place, patches
         place = next_place(place, patches)
 
 
-@jit
-def correlate(start, stop, x, u, bias, residual, floor, y, x_size, y_size, offset, y_at, patches, block, total, parts):
+KINDS = "ppppfpi33242iii"
+
+
+@entry(KINDS)
+def correlate(start, stop, address):
     """Convolve; item = (`block` of the `total` patches in all images, one of `parts` of the filters) in [start, stop).
 
     The parts transform the same patches, each for itself, which is little beside what they multiply.
     """
+    x, u, bias, residual, floor, y, floats, x_size, y_size, offset, y_at, patches, block, total, parts = arguments(
+        address, KINDS
+    )
     depth, filters = x_size[2], y_size[2]
     in_blocks, out_blocks = (depth + LANES - 1) // LANES, (filters + LANES - 1) // LANES
     v, m = line_up(36 * (in_blocks * block + 1) * LANES), line_up(36 * (out_blocks * block + 1) * LANES)
@@ -176,8 +183,8 @@ def correlate(start, stop, x, u, bias, residual, floor, y, x_size, y_size, offse
             first_place(patch + block, patches),
         )
         out_first, out_last = part * out_blocks // parts, (part + 1) * out_blocks // parts
-        transform_inputs(x, v, border, x_size, offset, first, patches, 0, count, block)
-        rows = (count + patches[1] - 1) // patches[1] * 4
+        transform_inputs(x, floats, v, border, x_size, offset, first, patches, 0, count, block)
+        rows = (count + patches[1] - 1) // patches[1] * 4 if floats > CACHED_FLOATS else 0
         at_x = (after[0] * x_size[0] + after[1] * 4) * x_size[1] * depth
         at_y = first[0] * y_at[1] + first[1] * 4 * y_at[2]
         products(
@@ -218,10 +225,10 @@ def bind(x: Array, u: Array, bias: Array, y: Array, offset: Pair, end: Finish) -
     block = block_patches(depth, filters, total)
     y_at = (0, oh * ow * filters, ow * filters, filters)
     count, macs = -(-total // block), total * 36 * depth * filters
-    parts = max(1, min(blocks(filters) // PART, macs // RANGE_MACS)) if count == 1 else 1
+    parts = max(1, min(blocks(filters) // 2, get_num_threads(), macs // PART_MACS)) if count == 1 else 1
     items = count * parts
-    return [parallel_call(
-        correlate, items, grain(items, macs), x.reshape(-1), u, bias, *end, y.reshape(-1), x.shape[1:],
+    return [Loop(
+        correlate, items, grain(items, macs), x.reshape(-1), u, bias, *end, y.reshape(-1), x.size, x.shape[1:],
         y.shape[1:], offset, y_at, patches, block, total, parts,
     )]  # fmt: skip
 

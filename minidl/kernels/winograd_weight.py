@@ -36,8 +36,8 @@ def transform_both(start, stop, x, grad_y, v, d, x_size, y_size, padding, patche
     """Transform patches first + [start, stop) of x into v and of grad_y into d: (36, blocks, `block` patches, 16)."""
     border, place = line_up(BORDER), first_place(first + start, patches)
     offset = -padding[0], -padding[1]
-    transform_inputs(x, v, border, x_size, offset, place, patches, start, stop, block)
-    transform_grads(grad_y, d, border, y_size, (0, 0), place, patches, start, stop, block)
+    transform_inputs(x, x.size, v, border, x_size, offset, place, patches, start, stop, block)
+    transform_grads(grad_y, grad_y.size, d, border, y_size, (0, 0), place, patches, start, stop, block)
 
 
 @jit

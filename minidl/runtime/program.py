@@ -14,7 +14,7 @@ import numpy as np
 from minidl.graph import Graph, Node
 from minidl.graph.run import compute
 from minidl.kernels import lanewise
-from minidl.kernels.backend import here
+from minidl.kernels.backend import compiled, here
 from minidl.kernels.lanewise import IMAGES
 from minidl.kernels.parallel import num_threads, parallel_for
 from minidl.runtime import narrow
@@ -70,6 +70,7 @@ class Program:
         between = self._between(stages)
         whole = [self._array(memory, i, batch, offset) for i, offset in zip(between, offsets, strict=False)]
         bound = Calls(whole[0], whole[-1], [], [])
+        made: list[Call] = []
         for s, stage in enumerate(stages):
             slots = _slots(stage, batch, threads)
             slot_size = min(stage.chunk, batch) * stage.nbytes
@@ -79,9 +80,11 @@ class Program:
                 inside = memory[offsets[len(between) + s] + slot * slot_size :]
                 with num_threads(1 if slots > 1 else threads):
                     steps = self._bind_stage(stage, whole[s][chunk], whole[s + 1][chunk], inside)
-                calls[slot] += [call for _, made in steps for call in made]
+                    of_piece = [call for _, of_step in steps for call in of_step]
+                    calls[slot] += of_piece if stage.chunk >= batch else _in_rows(of_piece)
                 bound.steps.extend(steps)
-            bound.calls.extend(calls[0] if slots == 1 else [partial(parallel_for, _make, slots, 1, calls)])
+            made += calls[0] if slots == 1 else [partial(parallel_for, _make, slots, 1, calls)]
+        bound.calls.extend(_in_rows(made))  # not across chunks, as no signal comes through while a row runs
         return bound
 
     def _between(self, stages: list[Stage]) -> list[int]:
@@ -126,6 +129,15 @@ class Program:
         if len(shape) != 3:
             return self._array(memory, index, batch, offset)
         return lanewise.place(memory[offset : offset + 4 * IMAGES * lanewise.floats(shape)].view(np.float32), shape)
+
+
+def _in_rows(calls: list[Call]) -> list[Call]:
+    """Return the calls with all that compiled code can make alone bound together."""
+    if not compiled():
+        return calls
+    from minidl.kernels.lockstep import in_rows
+
+    return in_rows(calls)
 
 
 def _slots(stage: Stage, batch: int, threads: int) -> int:

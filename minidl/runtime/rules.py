@@ -28,13 +28,13 @@ def binder(node: Node, sources: tuple[Node, ...]) -> Bind:
     """Return how `node` is bound to arrays; what its sources hold is prepared here, once for all batch sizes."""
     rule = RULES.get(node.op)
     bind = rule and rule(node, sources)
-    if bind and node.op in CONVOLUTIONS:
+    if bind and node.op in CLEAN:
         return bind
     return partial(_and_clear, bind or partial(_computed, node))
 
 
 def _and_clear(bind: Bind, inputs: list[Array], y: Array) -> list[Call]:
-    """Lanewise images have a border of zeros, which only the convolutions write themselves."""
+    """Lanewise images have a border of zeros, which not all kernels write themselves."""
     calls = bind(inputs, y)
     if lanewise.holds(y):
         from minidl.kernels.lanewise_copy import clearing
@@ -128,7 +128,9 @@ def _average(node: Node, sources: tuple[Node, ...]) -> Bind:
 
         if lanewise.holds(inputs[0]):
             return lanewise_copy.averaging(inputs[0], y)
-        return [partial(pool_compiled.average, inputs[0], y)]
+        calls: list[Call] = []
+        x = _contiguous(inputs[0], calls)
+        return [*calls, pool_compiled.averaging(x, y)]
 
     return bind
 
@@ -149,6 +151,13 @@ def _pad(node: Node, sources: tuple[Node, ...]) -> Bind:
     function: Any = node.function
 
     def bind(inputs: list[Array], y: Array) -> list[Call]:
+        if _has_kernels(inputs) and y.ndim == 4:
+            from minidl.kernels import lanewise_copy, padding
+
+            before = tuple(first for first, _ in function.widths)
+            if lanewise.holds(y):
+                return lanewise_copy.padding(inputs[0], y, before[1:])
+            return [padding.padding(inputs[0], y, before)]
         inside = tuple(slice(before, n - after) for (before, after), n in zip(function.widths, y.shape, strict=True))
         return [partial(y.fill, 0), partial(np.copyto, y[inside], inputs[0])]
 
@@ -161,6 +170,7 @@ def _concatenate(node: Node, sources: tuple[Node, ...]) -> Bind:
 
 
 CONVOLUTIONS = {"Conv2d", "ConvAddReLU"}
+CLEAN = CONVOLUTIONS | {"Pad"}  # they write the border of lanewise images too
 RULES: dict[str, Callable[[Node, tuple[Node, ...]], Bind | None]] = {
     "Conv2d": _conv,
     "ConvAddReLU": _conv,

@@ -40,7 +40,7 @@ def test_loops_end_whichever_way_their_threads_wait(monkeypatch, waiter):
 
 def test_nobody_waits_awake_without_a_core_of_its_own(monkeypatch):
     before = get_num_threads()
-    monkeypatch.setattr(parallel, "_cores", lambda: 2)
+    monkeypatch.setattr(parallel, "available_cores", lambda: 2)
     try:
         set_num_threads(2)
         assert parallel._spin() is spin

@@ -20,12 +20,15 @@ import numpy as np
 import minidl
 from minidl import nn, ops
 from minidl.kernels import backend, warm
+from minidl.kernels.entry import Entry
 from numba.core.dispatcher import Dispatcher
 
 def compiled():
     modules = [module for name, module in sys.modules.items() if name.startswith("minidl.")]
     kernels = {kernel for module in modules for kernel in vars(module).values() if isinstance(kernel, Dispatcher)}
-    return {(k.py_func.__module__, k.py_func.__name__, str(s)) for k in kernels for s in k.signatures}
+    entries = {kernel for module in modules for kernel in vars(module).values() if isinstance(kernel, Entry)}
+    return {(k.py_func.__module__, k.py_func.__name__, str(s)) for k in kernels for s in k.signatures} | {
+        (k.function.__module__, k.function.__name__, "") for k in entries if "compiled" in vars(k)}
 
 backend.use(backend="numba")
 for call in warm.calls().values():

@@ -1,0 +1,42 @@
+"""Zeros around what is copied, for ordinary images and lanewise ones, whatever the strides of the source."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+pytest.importorskip("numba")
+
+from minidl.kernels.lanewise import IMAGES
+from minidl.kernels.lanewise_copy import padding as lanewise_padding
+from minidl.kernels.padding import padding
+from test_lanewise import Images, images
+
+sizes = st.integers(1, 5)
+sides = st.tuples(st.integers(0, 3), st.integers(0, 3))
+
+
+@given(st.tuples(*[sizes] * 4), st.tuples(*[sides] * 4), st.tuples(*[st.sampled_from([1, 2, 3])] * 4))
+def test_it_is_numpys_pad(shape, widths, strides):
+    whole = np.random.default_rng(0).standard_normal([n * s for n, s in zip(shape, strides, strict=True)], np.float32)
+    x = whole[tuple(slice(None, None, s) for s in strides)]
+    expected = np.pad(x, widths)
+    memory = np.full(expected.size + 2, np.nan, np.float32)
+    y = memory[1:-1].reshape(expected.shape)
+    padding(x, y, tuple(first for first, _ in widths))()
+    np.testing.assert_array_equal(y, expected)
+    assert np.isnan(memory[[0, -1]]).all()
+
+
+@given(st.tuples(*[st.integers(1, 6)] * 3), st.tuples(*[sides] * 3), st.sampled_from([1, 2]))
+def test_lanewise_images_get_their_border_too(shape, widths, stride):
+    height, width, channels = shape
+    values = np.random.default_rng(0).standard_normal((IMAGES, height * stride, width * stride, channels), np.float32)
+    x = images(values).array[:, ::stride, ::stride]
+    expected = np.pad(values[:, ::stride, ::stride], ((0, 0), *widths))
+    y = Images(expected.shape[1:])
+    for call in lanewise_padding(x, y.array, tuple(first for first, _ in widths)):
+        call()
+    np.testing.assert_array_equal(y.array, expected)
+    np.testing.assert_array_equal(y.border(), 0)
+    assert np.isnan(y.outside()).all()

@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 
 pytest.importorskip("numba")
 
+from test_lanewise import Images, images
+
 from minidl.kernels.lanewise import IMAGES
 from minidl.kernels.lanewise_copy import padding as lanewise_padding
 from minidl.kernels.padding import padding
-from test_lanewise import Images, images
 
 sizes = st.integers(1, 5)
 sides = st.tuples(st.integers(0, 3), st.integers(0, 3))

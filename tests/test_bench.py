@@ -4,6 +4,7 @@ import json
 import random
 import re
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,13 @@ def test_the_first_of_several_calls_is_not_counted():
     calls = []
     times = worker.turn(lambda: calls.append(0), seconds=0.01)
     assert len(times) == len(calls) - 1
-    assert len(worker.turn(lambda: calls.append(0), seconds=0)) == 1
+    calls.clear()
+    assert len(worker.turn(lambda: calls.append(0), seconds=0)) == 2 == len(calls) - 1
+
+
+def test_a_call_that_takes_long_is_made_once(monkeypatch):
+    monkeypatch.setattr(worker, "PATIENCE", 0.01)
+    assert len(worker.turn(lambda: time.sleep(0.02), seconds=0)) == 1
 
 
 def test_two_tasks_are_timed_in_turn_in_a_process_of_their_own():

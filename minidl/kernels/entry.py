@@ -19,7 +19,7 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from .jit import cached
-from .parallel import get_num_threads, parallel_for
+from .parallel import address, get_num_threads, parallel_for
 
 Array = NDArray[Any]
 INT64 = ir.IntType(64)
@@ -55,7 +55,7 @@ def flatten(args: tuple[Any, ...]) -> tuple[str, list[int]]:
     for arg in args:
         if isinstance(arg, np.ndarray):
             kinds += "p"
-            numbers.append(arg.__array_interface__["data"][0] if arg.size else 0)  # `ctypes` takes twice the time
+            numbers.append(address(arg) if arg.size else 0)
         elif isinstance(arg, tuple):
             kinds += str(len(arg))
             numbers += arg
@@ -94,7 +94,7 @@ class Loop:
             raise TypeError(f"{kernel.function.__name__} got arguments of kinds {kinds!r}, expected {kernel.kinds!r}")
         self.n, self.grain, self.args = n, grain, args  # the arrays live as long as their addresses
         self.numbers = np.array(numbers, np.int64)
-        self.function, self.address = kernel.compiled.address, self.numbers.ctypes.data
+        self.function, self.address = kernel.compiled.address, address(self.numbers)
         self.call = kernel.compiled.ctypes
         self.alone = n <= grain or get_num_threads() == 1
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
@@ -17,93 +17,26 @@ from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from .jobs import Job, Kernel, share
 from .memory import keep_freed_memory
 
-Kernel = Callable[..., Any]
-MOST = 16  # grains in a range
 BLAS = "numpy", "scipy.linalg"  # what brings a library of its own into the process
 
 
-class _Job:
-    """One loop in flight: whoever comes takes the next items; the last to end sets `finished`."""
-
-    def __init__(self, kernel: Kernel, n: int, grain: int, args: tuple[Any, ...], threads: int) -> None:
-        self.kernel, self.n, self.grain, self.args, self.threads = kernel, n, grain, args, threads
-        self.next_start = 0
-        self.running = 0
-        self.error: BaseException | None = None
-        self.lock = threading.Lock()
-        self.finished = threading.Event()
-        self.told = np.zeros(1, np.int64)  # a cell of ``spin.py``, raised when a helper has set `finished`
-
-    def take(self) -> tuple[int, int] | None:
-        """Claim the next items and return their range, or None when none is left."""
-        with self.lock:
-            if self.next_start >= self.n:
-                return None
-            start = self.next_start
-            self.next_start = stop = min(start + share(self.n - start, self.grain, self.threads), self.n)
-            self.running += 1
-            return start, stop
-
-    def cancel(self) -> None:
-        """Let nobody claim anything more."""
-        with self.lock:
-            self.next_start = self.n
-
-    def leave(self, error: BaseException | None) -> None:
-        """Report the end of a claimed range; an error cancels what nobody has claimed yet."""
-        with self.lock:
-            self.running -= 1
-            if error is not None:
-                self.error = self.error or error
-                self.next_start = self.n
-            if self.running == 0 and self.next_start >= self.n:
-                self.finished.set()
-
-    def work(self) -> None:
-        """Run ranges until none is left."""
-        _inside.flag = True
-        try:
-            while (claimed := self.take()) is not None:
-                error: BaseException | None = None
-                try:
-                    self.kernel(*claimed, *self.args)
-                except BaseException as raised:
-                    error = raised
-                self.leave(error)
-        finally:
-            _inside.flag = False
-
-    def wait(self) -> None:
-        """Return when all ranges have ended; awake at first, as the helpers' last ones take about as long as ours."""
-        if not self.finished.is_set():
-            if (spin := _spin()) is not None:
-                spin.wait(self.told, 1)
-            self.finished.wait()
-
-
-def share(left: int, grain: int, threads: int) -> int:
-    """Return how many of the items left to claim next, a multiple of the grain: many at first, then ever fewer.
-
-    So the threads meet seldom, and yet end together; a single one takes as much as it may. No more than `MOST` grains,
-    as the twins' temporaries are so long.
-    """
-    wanted = left if threads == 1 else left // (2 * threads)
-    return grain * max(1, min(MOST, wanted // grain))
-
-
-class _Pool:
+class Pool:
     """Daemon threads that wait for jobs; started when first needed, forgotten in a forked child."""
 
     def __init__(self) -> None:
-        self.jobs: SimpleQueue[_Job] = SimpleQueue()
-        self.offered = np.zeros(1, np.int64)  # a cell of ``spin.py``: how many times a job was put
+        self.jobs: SimpleQueue[Job] = SimpleQueue()
+        self.offered = np.zeros(1, np.int64)  # how many times a job was put
+        self.desk = np.zeros(32, np.int64)  # where ``lockstep.py`` lays what helpers that are awake take part in
+        self.desk_lock = threading.Lock()
         self.helpers = 0
         self.lock = threading.Lock()
 
-    def call(self, job: _Job, helpers: int) -> None:
+    def call(self, job: Job, helpers: int) -> None:
         """Offer the job to up to `helpers` threads."""
         with self.lock:
             while self.helpers < helpers:
@@ -115,12 +48,13 @@ class _Pool:
 
     def help(self) -> None:
         """Work for ever: asleep until a job comes, and awake for a short while after one, as often another follows."""
+        _inside.flag = True
         while True:
             job = self.jobs.get()
             job.work()
             offered = self.offered[0]  # read first: a job that comes later raises it, one that came is in the queue
-            if self.jobs.empty() and job.finished.is_set() and (spin := _spin()) is not None:
-                spin.tell_and_wait(job.told, self.offered, offered + 1)
+            if self.jobs.empty() and job.finished.is_set() and (lockstep := _lockstep()) is not None:
+                lockstep.watch(address(self.desk), address(job.told), address(self.offered), offered + 1)
             job.told[0] = 1
 
 
@@ -128,7 +62,7 @@ class _State:
     """The thread count and the pool, both set when first asked for."""
 
     threads: int | None = None
-    pool: _Pool | None = None
+    pool: Pool | None = None
     libraries = 0  # how many of `BLAS` were there when BLAS was held to one thread
 
 
@@ -141,11 +75,12 @@ def _forget_pool() -> None:
     _inside.flag = False
 
 
-def _pool() -> _Pool:
+def pool() -> Pool:
+    """Return the threads of this process."""
     if _state.pool is None:
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=_forget_pool)
-        _state.pool = _Pool()
+        _state.pool = Pool()
     return _state.pool
 
 
@@ -190,17 +125,28 @@ def get_num_threads() -> int:
     return _state.threads
 
 
-def _spin() -> Any:
-    """Return ``spin.py``, which needs numba, where kernels are compiled and every thread has a core, else None."""
+def _lockstep() -> Any:
+    """Return ``lockstep.py``, which needs numba, where kernels are compiled and every thread has a core, else None."""
     if sys.modules.get("numba") is None or get_num_threads() > available_cores():
         return None
-    return import_module("minidl.kernels.spin")
+    return import_module("minidl.kernels.lockstep")
 
 
 def available_cores() -> int:
     """Return how many cores this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def in_a_loop() -> bool:
+    """Return whether this thread runs a kernel of a parallel loop, so that all it calls runs in place."""
+    return bool(getattr(_inside, "flag", False))
+
+
+def address(array: NDArray[Any]) -> int:
+    """Return where an array begins; ``array.ctypes.data`` takes twice the time."""
+    found: int = array.__array_interface__["data"][0]
+    return found
 
 
 def parallel_for(kernel: Kernel, n: int, grain: int, *args: Any) -> None:
@@ -235,21 +181,28 @@ def parallel_for(kernel: Kernel, n: int, grain: int, *args: Any) -> None:
         raise ValueError(f"The grain of a parallel loop is {grain}; expected 1 or more.")
     _prepare()
     threads = min(get_num_threads(), -(-n // grain))
-    if threads < 2 or getattr(_inside, "flag", False):
+    if threads < 2 or in_a_loop():
         start = 0
         while start < n:
             stop = min(start + share(n - start, grain, 1), n)
             kernel(start, stop, *args)
             start = stop
         return
-    job = _Job(kernel, n, grain, args, threads)
-    _pool().call(job, threads - 1)
+    job = Job(kernel, n, grain, args, threads)
+    pool().call(job, threads - 1)
+    _inside.flag = True
     try:
         job.work()
-        job.wait()
+        if not job.finished.is_set() and (lockstep := _lockstep()) is not None:
+            lockstep.wait(
+                address(job.told), 1
+            )  # awake at first, as the helpers' last ranges take about as long as ours
+        job.finished.wait()
     except BaseException:  # Ctrl-C between two ranges: let the helpers stop after theirs
         job.cancel()
         raise
+    finally:
+        _inside.flag = False
     job.args = ()  # a helper that wakes late shall not keep arrays alive
     if job.error is not None:
         raise job.error

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import activation, conv, norm, optimizer, pool, random, rounding
-from .parallel import num_threads
+from .parallel import address, num_threads
 
 Array = NDArray[Any]
 
@@ -34,7 +34,7 @@ def calls() -> dict[str, Callable[[], None]]:
     for name in CONVOLUTIONS:
         found[f"convolution, {name}"] = partial(_convolve, name)
     found |= {"convolution, few pixels": _convolve_few, "convolution, lanewise": _convolve_lanewise}
-    found |= {"rows of loops": _run_row, "waiting": _wait}
+    found |= {"rows of loops": _run_rows}
     found |= {"batch norm": _normalize, "activations": _activate, "pooling": _pool}
     found |= {"optimizers": _optimize, "random numbers": _draw, "rounding": _round}
     return found
@@ -72,20 +72,15 @@ def _convolve_lanewise() -> None:
         call()
 
 
-def _run_row() -> None:
+def _run_rows() -> None:
     lockstep: Any = import_module("minidl.kernels.lockstep")
     padding: Any = import_module("minidl.kernels.padding")
-    x = _floats(2, 2, 2, 2)
+    x, told = _floats(2, 2, 2, 2), np.ones(1, np.int64)
     for threads in (1, 2):
         with num_threads(threads):
             lockstep.Row([padding.padding(x, np.empty_like(x), (0, 0, 0, 0))])()
-
-
-def _wait() -> None:
-    spin: Any = import_module("minidl.kernels.spin")
-    cell = np.ones(1, np.int64)
-    spin.wait(cell, 1)
-    spin.tell_and_wait(cell, cell, 1)
+    lockstep.wait(address(told), 1)
+    lockstep.watch(address(np.zeros(32, np.int64)), address(told), address(told), 1)
 
 
 def _normalize() -> None:

@@ -14,7 +14,7 @@ pytest.importorskip("numba")
 
 import minidl
 from minidl import nn
-from minidl.kernels import entry, lockstep
+from minidl.kernels import entry, lockstep, parallel
 from minidl.kernels.entry import Loop, arguments
 from minidl.kernels.lockstep import Row, in_rows
 from minidl.kernels.parallel import num_threads
@@ -95,7 +95,7 @@ def clear(arrays):
 
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=6), st.integers(1, 4))
 def test_a_row_is_its_loops_one_by_one(sizes, threads):
-    former, lockstep.available_cores = lockstep.available_cores, lambda: 4
+    former, parallel.available_cores = parallel.available_cores, lambda: 4
     try:
         with num_threads(threads):
             loops, arrays = chain(sizes)
@@ -110,7 +110,7 @@ def test_a_row_is_its_loops_one_by_one(sizes, threads):
             for array, right in zip(arrays, expected, strict=True):
                 np.testing.assert_array_equal(array, right)
     finally:
-        lockstep.available_cores = former
+        parallel.available_cores = former
 
 
 @pytest.mark.parametrize("pause", [0.0, 0.0001, 0.002])  # helpers are awake, fall asleep just now, sleep
@@ -172,6 +172,13 @@ def test_only_neighbouring_loops_are_bound_together():
     assert first.loops == loops[:2]
     assert second is other
     assert third.loops == loops[2:]
+
+
+def test_loops_stay_alone_where_threads_share_cores(monkeypatch):
+    monkeypatch.setattr(lockstep, "available_cores", lambda: 2)
+    loops, _ = chain([4, 5, 6])
+    with num_threads(3):
+        assert in_rows(loops) == loops
 
 
 @pytest.mark.parametrize("name", ["resnet8", "tiny-mobile", "vgg9"])

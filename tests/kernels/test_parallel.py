@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minidl.kernels import parallel
+from minidl.kernels import jobs, parallel
 from minidl.kernels.parallel import get_num_threads, parallel_for, set_num_threads
 
 
@@ -37,7 +37,7 @@ def test_shares_fall_so_that_threads_end_together(left, grain, threads):
         assert claimed[-1] == grain or threads == 1 or claimed[-1] * 2 * threads <= left  # as much is left for each
         left -= claimed[-1]
     assert sorted(claimed, reverse=True) == claimed
-    assert all(size % grain == 0 and size <= parallel.MOST * grain for size in claimed)
+    assert all(size % grain == 0 and size <= jobs.MOST * grain for size in claimed)
 
 
 def test_threads_work_at_the_same_time():

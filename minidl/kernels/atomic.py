@@ -3,13 +3,16 @@
 An address is an integer, as is every number: 64 bits. All orders are sequentially consistent: what a thread wrote
 before it wrote a number is seen by whoever has seen that number.
 """
+# mypy: allow-untyped-calls
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 INT64 = ir.IntType(64)
@@ -48,14 +51,26 @@ def add(typing: Any, address: Any, index: Any, number: Any) -> Any:
 
 @intrinsic
 def call(typing: Any, function: Any, start: Any, stop: Any, row: Any) -> Any:
-    """``call(function, start, stop, row)``: an entry (``entry.py``) by its address."""
+    """``call(function, start, stop, row)``: an entry (``entry.py``) by its address; what it returns."""
 
     def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        kind = ir.FunctionType(ir.VoidType(), [INT64] * 3)
-        builder.call(builder.inttoptr(args[0], kind.as_pointer()), args[1:])
+        kind = ir.FunctionType(INT64, [INT64] * 3)
+        return builder.call(builder.inttoptr(args[0], kind.as_pointer()), args[1:])
+
+    return types.intp(*[types.intp] * 4), lower
+
+
+@intrinsic
+def give_way(typing: Any) -> Any:
+    """``give_way()``: let another thread have the core, if one waits for it and the system knows how."""
+
+    def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        if os.name == "posix":
+            kind = ir.FunctionType(ir.IntType(32), [])
+            builder.call(cgutils.get_or_insert_function(builder.module, kind, "sched_yield"), [])
         return context.get_dummy_value()
 
-    return types.void(*[types.intp] * 4), lower
+    return types.void(), lower
 
 
 def _place(builder: Any, args: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from .direct import Call, Geometry
-from .entry import Loop, arguments, entry
+from .entry import DONE, Loop, arguments, entry
 from .finish import Finish, finish_tile
 from .jit import jit
 from .pack import blocks
@@ -48,6 +48,7 @@ def gather(start, stop, address):
                 vector = load_part(x, at + c, min(LANES, channels - c)) if inside else zero()
                 store(seen, to, vector)
                 to += padded * LANES
+    return DONE
 
 
 @jit
@@ -103,6 +104,7 @@ def correlate(start, stop, address):
                 many = sum_pair(many, seen, at, weights, at_one, at_two, taps, depth, step)
                 finish_pair(many, residual, floor, y, to, filters, pixels - pixel, lanes)
                 pixel += WHOLE
+    return DONE
 
 
 def bind(x: Array, packed: Array, bias: Array, y: Array, geometry: Geometry, groups: int, end: Finish) -> list[Call]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .direct import RANGES, Call, Geometry, copy_padded, grain, split
-from .entry import Loop, arguments, entry
+from .entry import DONE, Loop, arguments, entry
 from .finish import Finish, finish_tile
 from .jit import jit
 from .pack import blocks
@@ -77,6 +77,7 @@ def correlate(start, stop, address):
                     )
                     to = y_at[0] + image * y_at[1] + (first + oh) * y_at[2] + ow * y_at[3] + channel
                     finish_tile(tile, residual, floor, y, to, y_at[3], out_width - ow, lanes)
+    return DONE
 
 
 @jit

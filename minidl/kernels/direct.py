@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 
 from numpy.typing import NDArray
 
-from .entry import Loop, arguments, entry
+from .entry import DONE, Loop, arguments, entry
 from .finish import Finish, finish_tile
 from .jit import jit
 from .pack import blocks
@@ -130,6 +130,7 @@ def correlate(start, stop, address):
                                 depth, stride[1],
                             )  # fmt: skip
                             finish_tile(narrow, residual, floor, y, to, y_at[3], out_width - ow, lanes)
+    return DONE
 
 
 # --- What it is bound to ----------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from operator import index
 from typing import Any
 
 import numba
@@ -24,13 +25,13 @@ from .parallel import address, get_num_threads, parallel_for
 Array = NDArray[Any]
 INT64 = ir.IntType(64)
 FLOATS = types.CPointer(types.float32)
-KINDS = {"p": FLOATS, "f": types.float32, "i": types.intp}  # and a digit: a tuple of so many integers
+TYPES = {"p": FLOATS, "f": types.float32, "i": types.intp}  # and a digit: a tuple of so many integers
 
 
 @intrinsic(prefer_literal=True)
 def arguments(typing: Any, address: Any, kinds: Any) -> Any:
     """``arguments(address, kinds)``: what `flatten` laid there, as a tuple; an array as a pointer to its floats."""
-    found = [KINDS.get(kind) or types.UniTuple(types.intp, int(kind)) for kind in kinds.literal_value]
+    found = [TYPES.get(kind) or types.UniTuple(types.intp, int(kind)) for kind in kinds.literal_value]
 
     def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         first, at, values = builder.inttoptr(args[0], INT64.as_pointer()), 0, []
@@ -54,6 +55,8 @@ def flatten(args: tuple[Any, ...]) -> tuple[str, list[int]]:
     kinds, numbers = "", list[int]()
     for arg in args:
         if isinstance(arg, np.ndarray):
+            if arg.dtype != np.float32:
+                raise TypeError(f"a kernel got an array of {arg.dtype}, expected float32")
             kinds += "p"
             numbers.append(address(arg) if arg.size else 0)
         elif isinstance(arg, tuple):
@@ -64,23 +67,29 @@ def flatten(args: tuple[Any, ...]) -> tuple[str, list[int]]:
             numbers.append(int(arg.view(np.int32)))
         else:
             kinds += "i"
-            numbers.append(arg)
+            numbers.append(index(arg))
     return kinds, numbers
 
 
-class Entry:
-    """A kernel of (start, stop, address of its arguments), compiled when it is first bound, called without the GIL."""
+DONE = 1
 
-    def __init__(self, kinds: str, function: Callable[..., None]) -> None:
+
+class Entry:
+    """A kernel of (start, stop, address of its arguments), compiled when it is first bound, called without the GIL.
+
+    It returns `DONE`: numba prints an error in a function for C, and returns 0.
+    """
+
+    def __init__(self, kinds: str, function: Callable[..., int]) -> None:
         self.kinds, self.function = kinds, function
 
     @functools.cached_property
     def compiled(self) -> Any:
         """The function of C."""
-        return cached(numba.cfunc, types.void(types.intp, types.intp, types.intp))(self.function)
+        return cached(numba.cfunc, types.intp(types.intp, types.intp, types.intp))(self.function)
 
 
-def entry(kinds: str) -> Callable[[Callable[..., None]], Entry]:
+def entry(kinds: str) -> Callable[[Callable[..., int]], Entry]:
     """Make a kernel of a function whose first line takes its `arguments`, of these kinds."""
     return functools.partial(Entry, kinds)
 
@@ -101,6 +110,16 @@ class Loop:
     def __call__(self) -> None:
         """Run it, in ranges of `grain` at least where several threads do."""
         if self.alone:
-            self.call(0, self.n, self.address)
+            self.run(0, self.n)
         else:
-            parallel_for(self.call, self.n, self.grain, self.address)
+            parallel_for(self.run, self.n, self.grain)  # a method: who runs it holds the arrays, even after a Ctrl-C
+
+    def run(self, start: int, stop: int) -> None:
+        """Run items [start, stop)."""
+        check(self.call(start, stop, self.address))
+
+
+def check(status: int) -> None:
+    """Raise the one error that a kernel may have, unless it returned `DONE`."""
+    if status != DONE:
+        raise MemoryError("a kernel got no memory for its scratch arrays")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from .direct import Call, Geometry
 from .direct_weight import add_chunks
-from .entry import Loop, arguments, entry
+from .entry import DONE, Loop, arguments, entry
 from .finish import Finish, finish_tile
 from .jit import jit
 from .pack import blocks
@@ -49,6 +49,7 @@ def arrange(start, stop, address):
                         store(arranged, to, load_part(x, at + pixel * channels, lanes))
                     else:
                         store(arranged, to, zero())
+    return DONE
 
 
 @jit
@@ -97,6 +98,7 @@ def correlate(start, stop, address):
                                 at += plane
                     to = y_at[0] + image * y_at[1] + oh * y_at[2] + ow * y_at[3] + channel
                     finish_tile(tile, residual, floor, y, to, y_at[1], images - image, lanes)
+    return DONE
 
 
 @jit

@@ -12,6 +12,7 @@ import os
 import re
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from importlib import import_module
@@ -20,6 +21,7 @@ from typing import Any, TypeVar
 
 F = TypeVar("F", bound=Callable[..., Any])
 KEY = re.compile("[0-9a-f]{24}")  # what `cache_key` looks like
+_decorating = threading.RLock()  # one thread at a time changes numba's setting; a decorator may import kernels
 
 
 def jit(function: F) -> F:
@@ -38,12 +40,13 @@ def cached(decorator: Callable[..., Any], *args: Any, **options: Any) -> Callabl
     def decorate(function: F) -> Any:
         config: Any = import_module("numba").config
         folder = cache_folder()
-        users_folder = config.CACHE_DIR
-        config.CACHE_DIR = str(folder or users_folder)  # the decorator reads it, once
-        try:
-            return decorator(*args, error_model="numpy", cache=folder is not None, **options)(function)
-        finally:
-            config.CACHE_DIR = users_folder
+        with _decorating:
+            users_folder = config.CACHE_DIR
+            config.CACHE_DIR = str(folder or users_folder)  # only the decorator reads it
+            try:
+                return decorator(*args, error_model="numpy", cache=folder is not None, **options)(function)
+            finally:
+                config.CACHE_DIR = users_folder
 
     return decorate
 

@@ -69,6 +69,10 @@ class Job:
                 error = raised
             self.leave(error)
 
+    def forget(self) -> None:
+        """Let go of the kernel and its arguments."""
+        self.kernel, self.args = print, ()
+
 
 def no_job() -> Job:
     """Return a job without work, which wakes a helper and is finished."""

@@ -8,7 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from .direct import Call
-from .entry import Loop, arguments, entry
+from .entry import DONE, Loop, arguments, entry
 from .finish import store_turned
 from .jit import jit
 from .lanewise import Shape, first, steps
@@ -41,6 +41,7 @@ def clear(start, stop, address):
     """Fill the border beside rows [start, stop) with zeros."""
     y, size, row, plane = arguments(address, CLEARING)
     clear_border(y, start, stop, size, row, plane)
+    return DONE
 
 
 def clearing(y: Array) -> list[Call]:
@@ -70,6 +71,7 @@ def turn(start, stop, address):
             for i in range(count):
                 w, c = (number + i) // channels, (number + i) % channels
                 store(y, c * plane + h * row + w * LANES, load(turned, i * LANES))
+    return DONE
 
 
 def turning(x: Array, y: Array) -> list[Call]:
@@ -96,6 +98,7 @@ def pad(start, stop, address):
                 to = (h + before[0]) * row + before[1] * LANES
                 for w in range(x_size[1]):
                     store(image, to + w * LANES, load(x, at + w * x_steps[1]))
+    return DONE
 
 
 def padding(x: Array, y: Array, before: Shape) -> list[Call]:
@@ -126,6 +129,7 @@ def average(start, stop, address):
                 total = total + of_row
             store(sums, i * LANES, scale * total)
         store_turned(sums, 0, channels, none, y, block * LANES, LANES, lanes)
+    return DONE
 
 
 def averaging(x: Array, y: Array) -> list[Call]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .direct import Call, grain
-from .entry import Loop, arguments, entry
+from .entry import DONE, Loop, arguments, entry
 from .finish import Finish, finish_tile
 from .jit import jit
 from .lanewise import first, steps
@@ -120,6 +120,7 @@ def correlate(start, stop, address):
                     done = (load(sums, (w * MOST + k) * LANES) + added_bias,)
                     finish_tile(done, residual, floor, y, to + w * LANES, 0, 1, LANES)
     clear_border(y, start, stop, y_size, y_steps[0], y_steps[1])
+    return DONE
 
 
 def bind(

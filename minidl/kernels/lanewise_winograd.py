@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from . import winograd
 from .direct import Call, grain
-from .entry import Loop, arguments, entry
+from .entry import DONE, Loop, arguments, entry
 from .finish import Finish
 from .lanewise import PATCH, first, steps
 from .lanewise_copy import clear_border
@@ -66,6 +66,7 @@ def correlate(start, stop, address):
                         at + (o + k) * plane, (0, 0, row, LANES), rows, cols, LANES,
                     )  # fmt: skip
         clear_border(y, top, top + rows, size, row, plane)
+    return DONE
 
 
 def bind(

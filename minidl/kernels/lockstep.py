@@ -1,8 +1,8 @@
 """Loops one after the other, by a few threads that meet after each, all in compiled code.
 
 Every thread has a part of each loop that it takes first, so that it finds what it wrote itself in its caches; then it
-takes what others have not begun, and goes on when all parts are done. Thus nobody waits for a helper that is late, and
-a helper needs no interpreter: awake, it watches a **desk** where the caller lays what is to be done (`parallel.Pool`).
+takes what others have not begun, and goes on when all parts are done. Thus nobody waits for a helper that has not come,
+and a helper needs no interpreter: awake, it watches a **desk** where the caller lays what is to be done.
 """
 # mypy: allow-untyped-defs, allow-untyped-calls, no-check-untyped-defs
 
@@ -14,15 +14,16 @@ from typing import Any
 
 import numpy as np
 
-from .atomic import add, call, get, put
-from .entry import Loop
+from .atomic import add, call, get, give_way, put
+from .entry import Loop, check
 from .jit import jit
 from .jobs import no_job
 from .parallel import address, available_cores, get_num_threads, in_a_loop, pool
 
-FUNCTION, ROW, ITEMS, PARTS, DONE, CLAIMED = range(6)  # the columns of a loop; from the last on one for each part
-ROUND, INSIDE, AWAKE, JOINED, LOOPS, COUNT, WIDTH, THREADS = 0, 8, 16, 24, 25, 26, 27, 28  # cells of the desk
+FUNCTION, ARGUMENTS, ITEMS, PARTS, DONE, CLAIMED = range(6)  # the columns of a loop; from the last on, of each part
+ROUND, OUTSIDE, AWAKE, JOINED, FAILED, LOOPS, COUNT, WIDTH, THREADS = 0, 8, 16, 24, 25, 26, 27, 28, 29  # of the desk
 TURNS = 1 << 17  # some 80 µs: longer than the interpreter needs from one kernel to the next
+PATIENCE = 1 << 12  # turns of waiting for a thread that has begun, before giving way to it
 
 
 @jit
@@ -34,7 +35,17 @@ def wait(cell, value):
 
 
 @jit
-def take_part(me, threads, loops, count, width):
+def wait_for(address, cell, least):
+    """Return when a number has reached `least`, which another thread sees to; give way to it if it takes long."""
+    turns = 0
+    while get(address, cell) < least:
+        turns += 1
+        if turns > PATIENCE:
+            give_way()
+
+
+@jit
+def take_part(me, desk, loops, count, width, threads):
     """Run `count` loops, each `width` numbers further on, as thread `me` of so many."""
     for i in range(count):
         loop = loops + 8 * width * i
@@ -42,20 +53,20 @@ def take_part(me, threads, loops, count, width):
         for k in range(parts):
             part = (me * parts // threads + k) % parts
             if add(loop, CLAIMED + part, 1) == 0:
-                call(get(loop, FUNCTION), part * items // parts, (part + 1) * items // parts, get(loop, ROW))
+                start, stop = part * items // parts, (part + 1) * items // parts
+                if call(get(loop, FUNCTION), start, stop, get(loop, ARGUMENTS)) == 0:
+                    put(desk, FAILED, 1)
                 add(loop, DONE, 1)
-        while get(loop, DONE) < parts:
-            pass
+        wait_for(loop, DONE, parts)
 
 
 @jit
 def lead(desk):
     """Open a round for what lies on the desk, take part as thread 0, and return when all have left it."""
     add(desk, ROUND, 1)
-    take_part(0, get(desk, THREADS), get(desk, LOOPS), get(desk, COUNT), get(desk, WIDTH))
+    take_part(0, desk, get(desk, LOOPS), get(desk, COUNT), get(desk, WIDTH), get(desk, THREADS))
     add(desk, ROUND, 1)
-    while get(desk, INSIDE) > 0:
-        pass
+    wait_for(desk, OUTSIDE, 0)
 
 
 @jit
@@ -67,25 +78,30 @@ def watch(desk, told, offered, value):
     while turns < TURNS and get(offered, 0) < value:
         turns += 1
         if get(desk, ROUND) % 2 == 1 and get(desk, ROUND) != last:  # an odd number: it is open
-            add(desk, INSIDE, 1)  # before looking again: who sees it open then is waited for
+            add(desk, OUTSIDE, -1)  # before looking again: who sees it open then is waited for
             last = get(desk, ROUND)
             me = add(desk, JOINED, 1) if last % 2 == 1 else get(desk, THREADS)
             if me < get(desk, THREADS):
-                take_part(me, get(desk, THREADS), get(desk, LOOPS), get(desk, COUNT), get(desk, WIDTH))
-            add(desk, INSIDE, -1)
-            turns = 0
+                take_part(me, desk, get(desk, LOOPS), get(desk, COUNT), get(desk, WIDTH), get(desk, THREADS))
+                turns = 0
+            add(desk, OUTSIDE, 1)
     add(desk, AWAKE, -1)
 
 
 class Row:
-    """Loops one after the other: a call that runs them, for the number of threads that is set now."""
+    """Loops one after the other: a call that runs them, for the number of threads that is set now.
+
+    It is for one caller at a time, and nothing interrupts it.
+    """
 
     def __init__(self, loops: Sequence[Loop]) -> None:
         self.loops = loops  # they keep what the addresses are of
         self.threads = get_num_threads()
         parts = [min(loop.n, max(self.threads, -(-loop.n // loop.grain))) if self.threads > 1 else 1 for loop in loops]
-        width = -(-(CLAIMED + max(parts)) // 8) * 8  # whole cache lines
-        self.table = np.zeros((len(loops), width), np.int64)
+        width = -(-(CLAIMED + max(parts)) // 8) * 8
+        memory = np.zeros(len(loops) * width + 7, np.int64)
+        first = -address(memory) % 64 // 8  # whole cache lines for each
+        self.table = memory[first : first + len(loops) * width].reshape(len(loops), width)
         self.address = address(self.table)
         for line, loop, count in zip(self.table, loops, parts, strict=True):
             line[:DONE] = loop.function, loop.address, loop.n, count
@@ -95,14 +111,17 @@ class Row:
         self.table[:, DONE:] = 0
         helpers = pool()
         if self.threads == 1 or in_a_loop() or not helpers.desk_lock.acquire(blocking=False):
-            take_part(0, 1, self.address, *self.table.shape)
+            desk = np.zeros_like(helpers.desk)
+            take_part(0, address(desk), self.address, *self.table.shape, 1)
+            check(1 - desk[FAILED])
             return
         try:
             desk = helpers.desk
-            desk[JOINED : THREADS + 1] = 1, self.address, *self.table.shape, self.threads
-            if desk[AWAKE] < self.threads - 1:
+            desk[JOINED : THREADS + 1] = 1, 0, self.address, *self.table.shape, self.threads
+            if desk[AWAKE] < self.threads - 1 and helpers.jobs.empty():
                 helpers.call(no_job(), self.threads - 1)
             lead(address(desk))
+            check(1 - desk[FAILED])
         finally:
             helpers.desk_lock.release()
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from .entry import Loop, arguments, entry
+from .entry import DONE, Loop, arguments, entry
 
 Array = NDArray[Any]
 
@@ -31,10 +31,11 @@ def pad(start, stop, address):
                 for c in range(x_size[3]):
                     y[to + c] = x[at + c * x_steps[3]]
                 at, to = at + x_steps[2], to + channels
+    return DONE
 
 
 def padding(x: Array, y: Array, before: tuple[int, ...]) -> Loop:
     """Return the call that copies x into y (N, H, W, C), `before` from the first number of each axis, among zeros."""
     rows = y.shape[0] * y.shape[1]
     x_steps = tuple(step // x.itemsize for step in x.strides)
-    return Loop(pad, rows, max(1, GRAIN * rows // y.size), x, y, x.shape, x_steps, y.shape, before)
+    return Loop(pad, rows, max(1, GRAIN * rows // max(y.size, 1)), x, y, x.shape, x_steps, y.shape, before)

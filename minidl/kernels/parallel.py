@@ -48,7 +48,7 @@ class Pool:
 
     def help(self) -> None:
         """Work for ever: asleep until a job comes, and awake for a short while after one, as often another follows."""
-        _inside.flag = True
+        _own.in_a_loop = True
         while True:
             job = self.jobs.get()
             job.work()
@@ -67,12 +67,12 @@ class _State:
 
 
 _state = _State()
-_inside = threading.local()
+_own = threading.local()  # of a thread: whether it is in a loop, and its own number of threads
 
 
 def _forget_pool() -> None:
     _state.pool = None  # threads do not survive a fork: the child starts its own when it needs them
-    _inside.flag = False
+    _own.in_a_loop = False
 
 
 def pool() -> Pool:
@@ -120,6 +120,9 @@ def set_num_threads(n: int) -> None:
 
 def get_num_threads() -> int:
     """Return the number of threads; until set, the number of cores this process may use."""
+    own: int | None = getattr(_own, "threads", None)
+    if own is not None:
+        return own
     if _state.threads is None:
         _state.threads = available_cores()
     return _state.threads
@@ -140,7 +143,7 @@ def available_cores() -> int:
 
 def in_a_loop() -> bool:
     """Return whether this thread runs a kernel of a parallel loop, so that all it calls runs in place."""
-    return bool(getattr(_inside, "flag", False))
+    return bool(getattr(_own, "in_a_loop", False))
 
 
 def address(array: NDArray[Any]) -> int:
@@ -190,7 +193,7 @@ def parallel_for(kernel: Kernel, n: int, grain: int, *args: Any) -> None:
         return
     job = Job(kernel, n, grain, args, threads)
     pool().call(job, threads - 1)
-    _inside.flag = True
+    _own.in_a_loop = True
     try:
         job.work()
         if not job.finished.is_set() and (lockstep := _lockstep()) is not None:
@@ -202,15 +205,15 @@ def parallel_for(kernel: Kernel, n: int, grain: int, *args: Any) -> None:
         job.cancel()
         raise
     finally:
-        _inside.flag = False
-    job.args = ()  # a helper that wakes late shall not keep arrays alive
+        _own.in_a_loop = False
+    job.forget()  # a helper that wakes late shall not keep arrays alive
     if job.error is not None:
         raise job.error
 
 
 @contextmanager
 def num_threads(n: int | None) -> Iterator[None]:
-    """Let kernels use `n` threads inside a block; None leaves the setting.
+    """Let kernels that this thread calls inside a block use `n` threads; None leaves the setting.
 
     Examples
     --------
@@ -218,10 +221,9 @@ def num_threads(n: int | None) -> Iterator[None]:
     ...     get_num_threads()
     1
     """
-    former = _state.threads
-    if n is not None:
-        set_num_threads(n)
+    former = getattr(_own, "threads", None)
+    _own.threads = former if n is None else n
     try:
         yield
     finally:
-        _state.threads = former
+        _own.threads = former

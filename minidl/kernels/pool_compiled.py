@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .entry import Loop, arguments, entry
+from .entry import DONE, Loop, arguments, entry
 from .jit import jit
 from .parallel import parallel_for
 
@@ -173,7 +173,7 @@ AVERAGING = "ppii"
 
 
 @entry(AVERAGING)
-def average_images(start: int, stop: int, address: int) -> None:
+def average_images(start: int, stop: int, address: int) -> int:
     """y[n] = mean of the pixels of image n, summed in float64."""
     x, y, pixels, channels = arguments(address, AVERAGING)  # type: ignore[call-arg, var-annotated]
     total = np.empty(channels)
@@ -185,6 +185,7 @@ def average_images(start: int, stop: int, address: int) -> None:
                 total[c] += x[at + c]
         for c in range(channels):
             y[n * channels + c] = total[c] / pixels
+    return DONE
 
 
 @jit

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from .columns import HALF, sum_pair
 from .direct import PART_MACS, Call, grain
-from .entry import Loop, arguments, entry
+from .entry import DONE, Loop, arguments, entry
 from .finish import Finish, finish
 from .jit import jit
 from .pack import blocks, pack
@@ -194,6 +194,7 @@ def correlate(start, stop, address):
         transform_block_back(
             m, bias, residual, floor, y, y_size, y_at, first, patches, count, block, out_first, out_last
         )
+    return DONE
 
 
 # --- Forward and input gradient ---------------------------------------------------------------------------------------

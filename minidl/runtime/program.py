@@ -23,10 +23,12 @@ from minidl.runtime.rules import Call, binder
 from minidl.runtime.stages import Stage, cut
 from minidl.types import Array
 
+MOST_BYTES = 1 << 24  # of a chunk: in larger ones a call takes long, so each is made from Python, where Ctrl-C works
+
 
 @dataclass(frozen=True)
 class Calls:
-    """A program for one batch size: fill `x`, make `calls`, read `y`; `steps` are the same, one after the other."""
+    """A program for one batch size: fill `x`, make `calls`, read `y`; `steps` are the same, node by node."""
 
     x: Array
     y: Array
@@ -80,11 +82,13 @@ class Program:
                 inside = memory[offsets[len(between) + s] + slot * slot_size :]
                 with num_threads(1 if slots > 1 else threads):
                     steps = self._bind_stage(stage, whole[s][chunk], whole[s + 1][chunk], inside)
+                    if slot_size > MOST_BYTES:
+                        steps = [(node, [partial(call) for call in of_step]) for node, of_step in steps]
                     of_piece = [call for _, of_step in steps for call in of_step]
                     calls[slot] += of_piece if stage.chunk >= batch else _in_rows(of_piece)
-                bound.steps.extend(steps)
+                    bound.steps.extend((node, _in_rows(of_step)) for node, of_step in steps)
             made += calls[0] if slots == 1 else [partial(parallel_for, _make, slots, 1, calls)]
-        bound.calls.extend(_in_rows(made))  # not across chunks, as no signal comes through while a row runs
+        bound.calls.extend(_in_rows(made))  # not across chunks, as no Ctrl-C comes through while a row runs
         return bound
 
     def _between(self, stages: list[Stage]) -> list[int]:

@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 Call = Callable[[], object]
 
-PATIENCE = 0.4  # seconds of a turn after which no further call is begun
+PATIENCE = 0.4  # seconds of a turn after which no call is begun for the sake of three
 
 
 def main() -> None:

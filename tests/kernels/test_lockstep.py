@@ -1,6 +1,5 @@
 """Kernels called by address get the arguments they were bound to, and a row of loops is its loops one by one."""
 
-import functools
 import os
 import threading
 import time
@@ -15,7 +14,8 @@ pytest.importorskip("numba")
 import minidl
 from minidl import nn
 from minidl.kernels import entry, lockstep, parallel
-from minidl.kernels.entry import Loop, arguments
+from minidl.kernels.atomic import get, put
+from minidl.kernels.entry import DONE, Loop, arguments
 from minidl.kernels.lockstep import Row, in_rows
 from minidl.kernels.parallel import num_threads
 
@@ -29,6 +29,7 @@ def write_arguments(start, stop, address):
         out[4 * i] = number * factor
         for k in range(3):
             out[4 * i + k + 1] = triple[k]
+    return DONE
 
 
 ADDING = "ppii"
@@ -43,14 +44,29 @@ def add_neighbours(start, stop, address):
         for k in range(i - distance, i + distance + 1):
             total += x[k % n]
         y[i] = total % 1009
+    return DONE
 
 
-@functools.cache
-def compiled():
-    return write_arguments.compiled, add_neighbours.compiled
+@entry.entry("pii")
+def meet(start, stop, address):
+    """Part 0 waits for part 1 to begin, a while, and tells whether it has."""
+    seen, turns, _ = arguments(address, "pii")  # the last is raised when part 1 begins
+    if start == 0:
+        for _ in range(turns):
+            if get(address, 2) == 1:
+                seen[0] = 1.0
+                break
+    else:
+        put(address, 2, 1)
+    return DONE
 
 
-numbers = st.integers(-(2**31), 2**31)
+@entry.entry("p")
+def fail(start, stop, address):
+    """Fail as a kernel does that gets no memory."""
+    if stop > 2:
+        raise MemoryError
+    return DONE
 
 
 @given(
@@ -75,6 +91,38 @@ def test_other_kinds_of_arguments_are_refused():
 
 def test_an_array_without_elements_has_no_address():
     assert entry.flatten((np.empty(0, np.float32), (1, 2), np.float32(1), 3)) == ("p2fi", [0, 1, 2, 0x3F800000, 3])
+
+
+@pytest.mark.parametrize("wrong", [np.zeros(3), np.zeros(3, np.int32)])
+def test_a_kernel_of_floats_takes_no_other_array(wrong):
+    with pytest.raises(TypeError, match=f"an array of {wrong.dtype}, expected float32"):
+        entry.flatten((wrong,))
+    with pytest.raises(TypeError, match="integer"):
+        entry.flatten((1.5,))
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # numba writes the error, too
+def test_an_error_in_a_kernel_reaches_the_caller():
+    x = np.zeros(1, np.float32)
+    for threads in (1, 2):
+        with num_threads(threads):
+            alone, fine = Loop(fail, 4, 1, x), Loop(fail, 2, 1, x)
+            row, good_row = Row([fine, alone, fine]), Row([fine])
+        for call in (alone, row):
+            with pytest.raises(MemoryError, match="scratch"):
+                call()
+        good_row()
+
+
+def test_helpers_take_part(monkeypatch):
+    monkeypatch.setattr(parallel, "available_cores", lambda: 2)
+    with num_threads(2):
+        for _ in range(100):
+            seen = np.zeros(1, np.float32)
+            Row([Loop(meet, 2, 1, seen, 10**7, 0)])()
+            if seen[0] == 1:
+                return
+    pytest.fail("no helper came")
 
 
 def chain(sizes, distance=3):
@@ -172,6 +220,24 @@ def test_only_neighbouring_loops_are_bound_together():
     assert first.loops == loops[:2]
     assert second is other
     assert third.loops == loops[2:]
+
+
+def test_a_plan_bound_in_another_thread_leaves_the_number_of_threads(monkeypatch):
+    before, inside, go = minidl.get_num_threads(), threading.Event(), threading.Event()
+
+    def other():
+        with num_threads(1):
+            inside.set()
+            go.wait(10)
+
+    worker = threading.Thread(target=other)
+    worker.start()
+    inside.wait(10)
+    with num_threads(None):
+        assert minidl.get_num_threads() == before
+        go.set()
+        worker.join()
+    assert minidl.get_num_threads() == before
 
 
 def test_loops_stay_alone_where_threads_share_cores(monkeypatch):

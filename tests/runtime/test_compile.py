@@ -116,6 +116,17 @@ class Strided(nn.Module):
         return nn.ops.relu(self.conv2(y) + x[:, 1::2, 1::2])
 
 
+def test_large_images_are_computed_call_by_call(monkeypatch):
+    model, shape = shaken("resnet8")
+    x = np.random.default_rng(0).standard_normal((1, *shape)).astype(np.float32)
+    want = runtime.compile(model, shape)(x)
+    monkeypatch.setattr(minidl.runtime.program, "MOST_BYTES", 0)
+    plan = runtime.compile(model, shape)
+    np.testing.assert_array_equal(plan(x), want)
+    (bound,) = plan.bound.values()
+    assert len(bound.calls) >= 10  # a Ctrl-C comes through between them
+
+
 def test_batch_norms_are_folded_and_what_follows_a_convolution_is_fused():
     model, shape = shaken("resnet8")
     ops = [node.op for node in runtime.compile(model, shape).graph if node.batched]

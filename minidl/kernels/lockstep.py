@@ -21,7 +21,7 @@ from .jobs import no_job
 from .parallel import address, available_cores, get_num_threads, in_a_loop, pool
 
 FUNCTION, ARGUMENTS, ITEMS, PARTS, DONE, CLAIMED = range(6)  # the columns of a loop; from the last on, of each part
-# The cells of the desk: ROUND is odd while one is open, OUTSIDE is −1 for each helper in it, and from JOINED on a round.
+# The cells of the desk: ROUND is odd while one is open, OUTSIDE −1 for each helper in it; from JOINED on: of a round.
 ROUND, OUTSIDE, AWAKE, JOINED, FAILED, LOOPS, COUNT, WIDTH, THREADS = 0, 8, 16, 24, 25, 26, 27, 28, 29
 TURNS = 1 << 17  # some 80 µs: longer than the interpreter needs from one kernel to the next
 PATIENCE = 1 << 12  # turns of waiting for a thread that has begun, before giving way to it

@@ -2,7 +2,7 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from landscape_nets import convnet, images, in_float64, linear, mlp
 from strategies import seeds
@@ -81,6 +81,7 @@ def test_a_quadratic_network_has_its_surface_in_closed_form(seed):
 
 
 @given(seeds)
+@example(537)  # f is 20: of the probability 1 − 2e-9 only half of the digits are left in the loss's derivatives
 def test_a_quadratic_network_has_its_curvature_in_closed_form(seed):
     """Loss ℓ(f) with f = wᵀ H w / 2: its Hessian is ℓ'' (H w)(H w)ᵀ + ℓ' H, with ℓ(f) = log(1 + exp(-f))."""
     rng = np.random.default_rng(seed)
@@ -92,9 +93,12 @@ def test_a_quadratic_network_has_its_curvature_in_closed_form(seed):
     exact = falls * rises * np.outer(slope, slope) - falls * net.hessian
     both = np.stack([d["weight"][0] for d in (dx, dy)])
     scale = abs(exact).max()
-    np.testing.assert_allclose(slice_curvature(net, zeros(), dx, dy), both @ exact @ both.T, atol=1e-11 * scale * 16)
+    # ℓ' = p − 1 and ℓ'' = p (1 − p) err by the last digit of 1, however small they are, and H w wᵀ H and H multiply that.
+    rounding = 8 * np.finfo(np.float64).eps * (abs(np.outer(slope, slope)) + abs(net.hessian)).max()
+    atol = 16 * (1e-11 * scale + rounding)
+    np.testing.assert_allclose(slice_curvature(net, zeros(), dx, dy), both @ exact @ both.T, atol=atol)
     values, ends = np.linalg.eigvalsh(exact), hessian_extremes(net, zeros(), tolerance=1e-10)
-    np.testing.assert_allclose([ends.smallest, ends.largest], values[[0, -1]], atol=1e-8 * scale)
+    np.testing.assert_allclose([ends.smallest, ends.largest], values[[0, -1]], atol=1e-8 * scale + 4 * rounding)
 
 
 @given(seeds)

@@ -93,7 +93,7 @@ def test_a_quadratic_network_has_its_curvature_in_closed_form(seed):
     exact = falls * rises * np.outer(slope, slope) - falls * net.hessian
     both = np.stack([d["weight"][0] for d in (dx, dy)])
     scale = abs(exact).max()
-    # ℓ' = p − 1 and ℓ'' = p (1 − p) err by the last digit of 1, however small they are, and H w wᵀ H and H multiply that.
+    # ℓ' = p − 1 and ℓ'' = p (1 − p) err by the last digit of 1, however small they are; H w wᵀ H and H multiply that.
     rounding = 8 * np.finfo(np.float64).eps * (abs(np.outer(slope, slope)) + abs(net.hessian)).max()
     atol = 16 * (1e-11 * scale + rounding)
     np.testing.assert_allclose(slice_curvature(net, zeros(), dx, dy), both @ exact @ both.T, atol=atol)

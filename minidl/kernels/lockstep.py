@@ -15,23 +15,23 @@ from typing import Any
 import numpy as np
 
 from .atomic import add, call, get, give_way, put
-from .entry import Loop, check
+from .entry import Loop, address, check
 from .jit import jit
 from .jobs import no_job
-from .parallel import address, available_cores, get_num_threads, in_a_loop, pool
+from .parallel import available_cores, get_num_threads, in_a_loop, pool
 
 FUNCTION, ARGUMENTS, ITEMS, PARTS, DONE, CLAIMED = range(6)  # the columns of a loop; from the last on, of each part
 # The cells of the desk: ROUND is odd while one is open, OUTSIDE −1 for each helper in it; from JOINED on: of a round.
 ROUND, OUTSIDE, AWAKE, JOINED, FAILED, LOOPS, COUNT, WIDTH, THREADS = 0, 8, 16, 24, 25, 26, 27, 28, 29
-TURNS = 1 << 17  # some 80 µs: longer than the interpreter needs from one kernel to the next
+TURNS = 1 << 17  # some 100 µs of watching: longer than the interpreter needs from one kernel to the next
 PATIENCE = 1 << 12  # turns of waiting for a thread that has begun, before giving way to it
 
 
 @jit
 def wait(cell, value):
-    """Return when the number at `cell` has reached `value`, or after a short while."""
+    """Return when the number in `cell` has reached `value`, or after a short while."""
     turns = 0
-    while turns < TURNS and get(cell, 0) < value:
+    while turns < 2 * TURNS and get(address(cell), 0) < value:
         turns += 1
 
 
@@ -73,7 +73,8 @@ def lead(desk):
 @jit
 def watch(desk, told, offered, value):
     """Tell that a job is done, then take part in every round until a job is offered, or nothing comes for a while."""
-    put(told, 0, 1)
+    put(address(told), 0, 1)
+    desk, offered = address(desk), address(offered)
     add(desk, AWAKE, 1)
     turns, last = 0, 0
     while turns < TURNS and get(offered, 0) < value:

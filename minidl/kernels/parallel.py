@@ -17,7 +17,6 @@ from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .jobs import Job, Kernel, share
 from .memory import keep_freed_memory
@@ -54,7 +53,7 @@ class Pool:
             job.work()
             offered = self.offered[0]  # read first: a job that comes later raises it, one that came is in the queue
             if self.jobs.empty() and job.finished.is_set() and (lockstep := _lockstep()) is not None:
-                lockstep.watch(address(self.desk), address(job.told), address(self.offered), offered + 1)
+                lockstep.watch(self.desk, job.told, self.offered, offered + 1)
             job.told[0] = 1
 
 
@@ -146,12 +145,6 @@ def in_a_loop() -> bool:
     return bool(getattr(_own, "in_a_loop", False))
 
 
-def address(array: NDArray[Any]) -> int:
-    """Return where an array begins; ``array.ctypes.data`` takes twice the time."""
-    found: int = array.__array_interface__["data"][0]
-    return found
-
-
 def parallel_for(kernel: Kernel, n: int, grain: int, *args: Any) -> None:
     """Run ``kernel(start, stop, *args)`` over ``[0, n)`` in ranges of whole grains, on `get_num_threads` threads.
 
@@ -197,9 +190,7 @@ def parallel_for(kernel: Kernel, n: int, grain: int, *args: Any) -> None:
     try:
         job.work()
         if not job.finished.is_set() and (lockstep := _lockstep()) is not None:
-            lockstep.wait(
-                address(job.told), 1
-            )  # awake at first, as the helpers' last ranges take about as long as ours
+            lockstep.wait(job.told, 1)  # awake at first, as the helpers' last ranges take about as long as ours
         job.finished.wait()
     except BaseException:  # Ctrl-C between two ranges: let the helpers stop after theirs
         job.cancel()

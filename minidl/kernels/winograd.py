@@ -39,7 +39,7 @@ ROWS = tile_rows()
 NARROW_ROWS = min(8, 2 * ROWS)  # as many sums as a tile of whole vectors has, or what is in reach of the loads
 BLOCK_FLOATS = 80_000  # 320 KB of transformed inputs and outputs: beside the weights in a level-2 cache of 1 MiB
 PAIRED_FLOATS = 1 << 20  # weights of two blocks of filters are read at once up to 4 MiB; beyond, one stream is faster
-CACHED_FLOATS = 1 << 17  # inputs up to 512 KiB are in a level-2 cache: nothing to ask for ahead
+CACHED_FLOATS = 1 << 15  # inputs up to 128 KiB, such as one small image, are in a cache: nothing to ask ahead
 CACHE_FLOATS = 1 << 22  # weights beyond 16 MiB come from memory for each block, so blocks are larger then
 
 

@@ -9,15 +9,15 @@ import pytest
 pytest.importorskip("numba")
 
 from minidl.kernels import lockstep, parallel
-from minidl.kernels.parallel import address, get_num_threads, parallel_for, set_num_threads
+from minidl.kernels.parallel import get_num_threads, parallel_for, set_num_threads
 
 
 def test_it_sees_what_another_thread_writes():
     cell = np.zeros(1, np.int64)
-    lockstep.wait(address(cell), 0)  # compiles
+    lockstep.wait(cell, 0)  # compiles
     threading.Timer(0.001, lambda: cell.__setitem__(0, 3)).start()
     for _ in range(10_000):
-        lockstep.wait(address(cell), 3)
+        lockstep.wait(cell, 3)
         if cell[0] == 3:
             return
     pytest.fail("the number never came")
@@ -27,7 +27,7 @@ def test_a_helper_tells_that_its_job_is_done_and_leaves_the_desk_as_it_was():
     desk, told, offered = np.zeros(32, np.int64), np.zeros(1, np.int64), np.ones(1, np.int64)
     for value in (1, 2):  # the next job is there already; none comes
         told[0] = 0
-        lockstep.watch(*map(address, (desk, told, offered)), value)
+        lockstep.watch(desk, told, offered, value)
         assert told[0] == 1 and not desk.any()
 
 

@@ -81,7 +81,7 @@ def draw_roofline(
         ax,
         f"{what}, {peak / 1e9:.0f} GFLOP/s",
         (ridge, peak / 1e9),
-        (-8 if side == "right" else 6, -13),
+        (-8, -13) if side == "right" else (6, 5),
         ha=side,
         color=INK,
     )

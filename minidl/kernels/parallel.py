@@ -112,9 +112,13 @@ def set_num_threads(n: int) -> None:
     2
     >>> set_num_threads(former)
     """
+    _state.threads = _checked(n)
+
+
+def _checked(n: int) -> int:
     if isinstance(n, bool) or not isinstance(n, int) or n < 1:
         raise ValueError(f"The number of threads is {n!r}; expected an integer of 1 or more.")
-    _state.threads = n
+    return n
 
 
 def get_num_threads() -> int:
@@ -213,7 +217,7 @@ def num_threads(n: int | None) -> Iterator[None]:
     1
     """
     former = getattr(_own, "threads", None)
-    _own.threads = former if n is None else n
+    _own.threads = former if n is None else _checked(n)
     try:
         yield
     finally:

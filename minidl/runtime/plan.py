@@ -46,7 +46,7 @@ class Plan:
 
     def __call__(self, x: Array) -> Array:
         """The network's output for a batch x (N, *input shape), an array of the caller's own; x is not changed."""
-        with self.lock, num_threads(self.threads):
+        with self.lock, num_threads(self.threads or None):
             bound = self._bound(x)
             for call in bound.calls:
                 call()
@@ -55,7 +55,7 @@ class Plan:
     def profile(self, x: Array) -> list[tuple[str, float]]:
         """Seconds of every step on a batch, over all chunks: (operation and layer, time)."""
         seconds: dict[Node, float] = {}
-        with self.lock, num_threads(self.threads):
+        with self.lock, num_threads(self.threads or None):
             for node, calls in self._bound(x).steps:
                 start = time.perf_counter()
                 for call in calls:

@@ -116,6 +116,8 @@ def test_blas_is_held_to_one_thread():
 def test_a_wrong_thread_count_is_refused(n):
     with pytest.raises(ValueError, match="expected an integer of 1 or more"):
         set_num_threads(n)
+    with pytest.raises(ValueError, match="expected an integer of 1 or more"), parallel.num_threads(n):
+        pass
 
 
 def test_a_wrong_grain_is_refused():

@@ -33,7 +33,8 @@ def test_it_names_what_is_chosen(capsys):
     assert row["training"].startswith(f"{chosen}: ")
     assert row["inference"].startswith("lanewise winograd: ")
     assert row["convolution"] == "3x3, 64 to 64 channels, images of 8x8"
-    assert not any("lanewise" in row["inference"] for row in explained(capsys, "resnet20", "--batch-size", "15"))
+    assert all("blocks of an image" in row["inference"] for row in explained(capsys, "resnet20", "--batch-size", "15"))
+    assert not any("lanewise" in row["inference"] for row in explained(capsys, "vgg16", "--batch-size", "15"))
 
 
 def test_mistakes_get_one_line(capsys):

@@ -13,10 +13,13 @@ import platform
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from minidl.commands import Output
 from minidl.types import Shape
+
+if TYPE_CHECKING:
+    from minidl.graph import Node
 
 Fact = tuple[str, str, str]  # what, found, what it means
 
@@ -44,7 +47,6 @@ def run(args: argparse.Namespace) -> Output:
 def _explain(name: str, batch_size: int) -> Output:
     """Say it layer by layer; layers that are alike share a paragraph."""
     from minidl.graph import trace
-    from minidl.kernels.lanewise import IMAGES
     from minidl.nn import models
     from minidl.runtime.plan import runs_lanewise
 
@@ -52,11 +54,11 @@ def _explain(name: str, batch_size: int) -> Output:
         raise ValueError(f"--batch-size is {batch_size}, expected 1 or more")
     layers: dict[tuple[str, str, str], list[str]] = {}  # what and why -> names
     graph = trace(models.build(name, rng=0), models.default_input_shape(name))
-    lanewise = batch_size >= IMAGES and runs_lanewise(graph)
+    lanewise = runs_lanewise(graph, batch_size)
     for node in graph:
         if node.op == "Conv2d":
             x, weight = (graph[i].shape for i in node.inputs[:2])
-            words = _convolution(x, weight, node.function, batch_size, lanewise)
+            words = _convolution(x, weight, node, batch_size, lanewise)
             layers.setdefault(words, []).append(node.name)
     text = f"{name}, {batch_size} images at a time:\n\n" + "\n".join(
         f"{', '.join(names)}: {what}\n  training   {why}\n  inference  {'the same' if plan == why else plan}"
@@ -66,17 +68,20 @@ def _explain(name: str, batch_size: int) -> Output:
     return Output(text, data)
 
 
-def _convolution(x: Shape, weight: Shape, function: Any, batch_size: int, lanewise: bool) -> tuple[str, str, str]:
+def _convolution(x: Shape, weight: Shape, node: Node, batch_size: int, lanewise: bool) -> tuple[str, str, str]:
     """Images x (H, W, C) and weights (O, KH, KW, C/groups) in words; the kernel in training, and with weights fixed."""
     from minidl.kernels import choice
+    from minidl.kernels.lanewise import IMAGES, block
 
-    stride, padding, groups = function.how
+    stride, padding, groups = cast(Any, node.function).how
     what = f"{weight[1]}x{weight[2]}, {x[2]} to {weight[0]} channels, images of {x[0]}x{x[1]}"
     what += f", stride {stride[0]}x{stride[1]}" * (stride != (1, 1)) + f", {groups} groups" * (groups > 1)
     problem = (batch_size, *x), weight, stride, padding, groups
     training = choice.explain(*problem)
     if lanewise:
-        return what, training, choice.explain_lanewise(weight, stride, padding)
+        blocks = batch_size < IMAGES
+        height, width, _ = block(node.shape) if blocks else node.shape
+        return what, training, choice.explain_lanewise((height, width), weight, stride, padding, blocks)
     return what, training, choice.explain(*problem, prepared=True)
 
 

@@ -29,6 +29,7 @@ REASONS = {
 LANEWISE_REASONS = {
     "direct": "the direct sum",
     "winograd": REASONS["winograd"],
+    "winograd_small": "Winograd F(2x2, 3x3), which replaces 36 multiplications by 16",
 }
 
 
@@ -41,9 +42,12 @@ def choose(*problem: *Problem, prepared: bool = False) -> str:
     return min(estimates, key=estimates.__getitem__)
 
 
-def choose_lanewise(weight: Shape, stride: Pair, padding: Pair) -> str:
-    """Return which of the two kernels for 16 images side by side computes a convolution: "winograd" or "direct"."""
-    return "winograd" if (weight[1:3], stride, padding) == ((3, 3), (1, 1), (1, 1)) else "direct"
+def choose_lanewise(size: Pair, weight: Shape, stride: Pair, padding: Pair) -> str:
+    """Return which kernel makes lanewise images of `size`: "direct", "winograd" or "winograd_small"."""
+    if (weight[1:3], stride, padding) != ((3, 3), (1, 1), (1, 1)) or max(size) == 1:
+        return "direct"
+    products = {patch: -(-size[0] // patch) * -(-size[1] // patch) * (patch + 2) ** 2 for patch in (4, 2)}
+    return "winograd" if products[4] <= products[2] else "winograd_small"
 
 
 def transposed(*problem: *Problem) -> Problem:
@@ -84,10 +88,11 @@ def costs(*problem: *Problem, kind: str, prepared: bool) -> dict[str, float]:
     return estimates
 
 
-def explain_lanewise(weight: Shape, stride: Pair, padding: Pair) -> str:
-    """Say which kernel computes a convolution of a network that is narrow, for each 16 images of a batch."""
-    name = choose_lanewise(weight, stride, padding)
-    return f"lanewise {name}: {LANEWISE_REASONS[name]}, 16 images side by side, as all layers are narrow."
+def explain_lanewise(size: Pair, weight: Shape, stride: Pair, padding: Pair, blocks: bool) -> str:
+    """Say which kernel makes outputs of `size` in a narrow network, in 16 images at a time or in the blocks of one."""
+    name = choose_lanewise(size, weight, stride, padding)
+    side_by_side = f"the 16 blocks of an image, {size[0]}x{size[1]} outputs each," if blocks else "16 images"
+    return f"lanewise {name}: {LANEWISE_REASONS[name]}, {side_by_side} side by side, as all layers are narrow."
 
 
 def _up(count: int, tile: int) -> int:

@@ -113,6 +113,7 @@ def bind(x: Array, packed: Array, bias: Array, y: Array, geometry: Geometry, gro
     pixels, taps = n * geometry.y_size[0] * geometry.y_size[1], kernel[0] * kernel[1]
     padded = -(-pixels // HALF) * HALF
     seen = line_up((taps * blocks(channels) * padded + WHOLE) * LANES)  # the last tile may reach behind the last pixel
+    seen[:] = 0  # what is multiplied there for nothing takes many times as long if it is denormal
     items, weights = -(-blocks(filters) // 2), 2 * LANES * taps * channels
     copying = Loop(
         gather, taps, taps, x.reshape(-1), seen, (height, width, channels), geometry.y_size, kernel,

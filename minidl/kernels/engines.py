@@ -126,9 +126,23 @@ FORWARD = {
     "pointwise": Forward(pack, _pointwise_bind),
     "columns": _direct(columns.bind),
 }
+
+
+class Lanewise(NamedTuple):
+    """The same for lanewise images, or if `blocks` one in blocks.
+
+    prepare : weight (O, KH, KW, C) -> the weight as the loops read it
+    bind : (x, prepared weight, bias, kernel, stride, padding, y, finish, blocks) -> the calls that fill y, in order
+    """
+
+    prepare: Callable[[Array], Array]
+    bind: Callable[[Array, Array, Array, Pair, Pair, Pair, Array, Finish, bool], list[Call]]
+
+
 LANEWISE = {
-    "direct": Forward(lanewise_direct.prepare, lanewise_direct.bind),
-    "winograd": Forward(lanewise_winograd.prepare, lanewise_winograd.bind),
+    "direct": Lanewise(lanewise_direct.prepare, lanewise_direct.bind),
+    "winograd": Lanewise(lanewise_winograd.prepare, lanewise_winograd.bind),
+    "winograd_small": Lanewise(lanewise_winograd.prepare_small, lanewise_winograd.bind_small),
 }
 GRAD_INPUT: dict[str, Callable[..., None]] = {
     "direct": direct_input.grad_input,

@@ -1,12 +1,15 @@
 """Lanewise images: sixteen side by side, one in each lane, so that no number of channels leaves lanes empty.
 
-Pixel (h, w) of channel c of all images is one vector; vectors lie as (C, H, W), each plane with a border of zeros, so
-that a convolution reads over the edge without asking. To NumPy it is an array (16, H, W, C) with unusual strides, and
-whatever is not a convolution computes on it as on any other. **Whoever writes one leaves zeros in its border.**
+Pixel (h, w) of channel c of all images is one vector; vectors lie as (C, H, W). To NumPy it is an array (16, H, W, C)
+with unusual strides, and whatever is not a convolution computes on it as on any other.
+
+A single image is cut into a grid of 4×4 blocks, which lie side by side just so. Only a convolution sees a difference,
+where it reads beyond the edge of a block (``lanewise_edge.py``).
 """
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 from numpy.typing import NDArray
@@ -15,43 +18,30 @@ Array = NDArray[Any]
 Shape = tuple[int, ...]
 
 IMAGES = 16  # as many as ``vector.LANES``, which only compiled code can import
-PATCH = 4  # rows and columns of outputs that Winograd makes at a time: a plane has room for whole patches
+GRID = 4  # rows and columns of blocks that an image is cut into
 
 
-def padded(size: int) -> int:
-    """Return the rows (columns) of a plane: one of border, whole patches, and one more of border."""
-    return -(-size // PATCH) * PATCH + 2
+def block(shape: Shape) -> Shape:
+    """Return the shape of a block of an image of shape (H, W, C)."""
+    return shape[0] // GRID, shape[1] // GRID, shape[2]
 
 
-def floats(shape: Shape) -> int:
-    """Return the floats that an image of shape (H, W, C) takes, border included."""
-    return padded(shape[0]) * padded(shape[1]) * shape[2]
+def as_it_lies(x: Array) -> Array:
+    """(16, H, W, C) → (C, H, W, 16), a view whose last axis is the lanes."""
+    return x.transpose(3, 1, 2, 0)
 
 
 def place(memory: Array, shape: Shape) -> Array:
-    """Return the array (16, H, W, C) that lies in the first 16 · `floats` elements of a flat memory."""
+    """Return the array (16, H, W, C) that lies in the first elements of a flat memory."""
     height, width, channels = shape
-    planes = memory[: IMAGES * floats(shape)].reshape(channels, padded(height), padded(width), IMAGES)
-    return planes[:, 1 : height + 1, 1 : width + 1].transpose(3, 1, 2, 0)
+    return as_it_lies(memory[: IMAGES * prod(shape)].reshape(channels, height, width, IMAGES))
 
 
 def holds(x: Array) -> bool:
-    """Whether an array lies as `place` lays it; every second pixel of one does not.
-
-    A piece cut out of one would be taken for it, though its border is not of zeros: who holds one does not cut it.
-    """
-    if x.ndim != 4 or len(x) != IMAGES:
-        return False
-    row = padded(x.shape[2]) * IMAGES * x.itemsize
-    return x.strides == (x.itemsize, row, IMAGES * x.itemsize, padded(x.shape[1]) * row)
+    """Whether an array lies as `place` lays it."""
+    return x.ndim == 4 and len(x) == IMAGES and as_it_lies(x).flags.c_contiguous
 
 
-def first(x: Array) -> Array:
-    """Return the pixel (0, 0) as an array of one: a kernel addresses all others from there, the border's too."""
-    return x[:1, 0, 0, 0]
-
-
-def steps(shape: Shape) -> tuple[int, int]:
-    """Return how many floats apart two rows are, and two channels, of images of shape (H, W, C)."""
-    row = padded(shape[1]) * IMAGES
-    return row, padded(shape[0]) * row
+def flat(x: Array) -> Array:
+    """Return all numbers of an array that `holds`, in the order in which they lie."""
+    return as_it_lies(x).reshape(-1)

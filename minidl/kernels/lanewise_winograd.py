@@ -7,77 +7,104 @@ images is multiplied on its own, as its 36 points of all channels fit the caches
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from numpy.typing import NDArray
 
-from . import winograd
+from . import winograd, winograd_small, winograd_transforms
 from .direct import Call, grain
 from .entry import DONE, Loop, arguments, entry
 from .finish import Finish
-from .lanewise import PATCH, first, steps
-from .lanewise_copy import clear_border
-from .lanewise_direct import MOST, lay_out, part, sum_filters
+from .jit import jit
+from .lanewise import flat
+from .lanewise_edge import copy_seen
+from .lanewise_sum import call_sum, lay_out, part, rows_of, tiles_of
 from .simd import line_up, pointer, spread, zero
 from .vector import LANES
-from .winograd_transforms import input_2d, transform_back
 
 Array = NDArray[Any]
 Pair = tuple[int, int]
 
 
-def prepare(weight: Array, groups: int) -> Array:
-    """Return G w Gᵀ of `weight` (O, 3, 3, C) as the loops read it."""
+def prepare(weight: Array) -> Array:
+    """Return G w Gᵀ of `weight` (O, 3, 3, C) for patches of 4×4 outputs, as the loops read it."""
     filters, _, _, depth = weight.shape
     u = winograd.prepare(weight).reshape(36, -1, depth, LANES)
     return lay_out(u.transpose(0, 2, 1, 3).reshape(36, depth, -1)[:, :, :filters])
 
 
-KINDS = "ppppfpi3ii224"
+def prepare_small(weight: Array) -> Array:
+    """Return G w Gᵀ of `weight` (O, 3, 3, C) for patches of 2×2 outputs, as the loops read it."""
+    return lay_out(winograd_small.filter_2d(weight))
 
 
-@entry(KINDS)
-def correlate(start, stop, address):
-    """Convolve; an item in [start, stop) is a row of patches of 4×4 outputs, of all 16 images.
-
-    `v_steps` and `tap` never differ, but as literals they would have the sums compiled a second time.
-    """
-    x, u, bias, residual, floor, y, depth, size, row, plane, v_steps, tap, walk = arguments(address, KINDS)
-    height, width, filters = size
-    tiles = (filters + MOST - 1) // MOST
-    times, v_plane, _, m_plane = walk
-    points, sums = line_up(times * v_plane), line_up(times * m_plane)
-    for item in range(start, stop):
-        v, m = pointer(points, 0), pointer(sums, 0)  # named in the loop, as numba frees an array after its last name
-        top = item * PATCH
-        rows = min(PATCH, height - top)
-        for left in range(0, width, PATCH):
-            cols, at = min(PATCH, width - left), top * row + left * LANES
-            for c in range(depth):
-                patch = pointer(x, at + c * plane - row - LANES)
-                input_2d(zero(), patch, row, LANES, pointer(v, c * LANES), v_plane)
-            for tile in range(tiles):
-                o, count = part(tile, tiles, filters)
-                weights = pointer(u, o * 36 * depth)
-                sum_filters(count, v, weights, m, walk, v_steps, tap, depth)  # 36 products, (O, C) · (C, images)
-                for k in range(count):
-                    transform_back(
-                        spread(bias, o + k), pointer(m, k * LANES), m_plane, residual, floor, y,
-                        at + (o + k) * plane, (0, 0, row, LANES), rows, cols, LANES,
-                    )  # fmt: skip
-        clear_border(y, top, top + rows, size, row, plane)
-    return DONE
+KINDS = "ppppfpi33iii"
 
 
-def bind(
-    x: Array, u: Array, bias: Array, kernel: Pair, stride: Pair, padding: Pair, groups: int, y: Array, end: Finish
-) -> list[Call]:
-    """Return the call that fills y from x, both lanewise, with transformed weights; for 3×3, stride 1, padding 1."""
-    (height, width, filters), depth = y.shape[1:], x.shape[3]
-    items = -(-height // PATCH)
-    macs = LANES * 36 * depth * filters * items * -(-width // PATCH)
-    walk = 36, (depth | 1) * LANES, depth, (MOST + 1) * LANES  # odd: points spread over the sets of a cache
-    return [Loop(
-        correlate, items, grain(items, macs), first(x), u, bias, *end, first(y), depth, y.shape[1:],
-        *steps(y.shape[1:]), (0, LANES), (1, 1), walk,
-    )]  # fmt: skip
+def correlation(patch, input_2d, transform_back):
+    """Return the kernel for patches of `patch` × `patch` outputs, with their transforms."""
+    seen = patch + 2
+
+    @jit
+    def transform(x, top, left, height, width, blocks, scratch, v, v_plane):
+        """Store the points of the patch of a plane that begins at (top, left)."""
+        first, row = pointer(x, (top * width + left) * LANES), width * LANES
+        if top < 0 or left < 0 or top + seen > height or left + seen > width:
+            copy_seen(x, top, left, seen, seen, height, width, blocks, scratch)
+            first, row = scratch, seen * LANES
+        input_2d(zero(), first, row, LANES, v, v_plane)
+
+    @entry(KINDS)
+    def correlate(start, stop, address):
+        """Convolve; an item in [start, stop) is a tile of filters of a row of patches of outputs, of all lanes."""
+        x, u, bias, residual, floor, y, depth, size, tiles, v_plane, m_plane, blocks = arguments(address, KINDS)
+        height, width, filters = size
+        points = seen * seen
+        all_v, all_m, copies = line_up(points * v_plane), line_up(points * m_plane), line_up(points * LANES)
+        count = tiles[0]
+        for line in range(start // count, (stop + count - 1) // count):
+            v, m, scratch = pointer(all_v, 0), pointer(all_m, 0), pointer(copies, 0)  # here, or numba frees the arrays
+            top, first, last = line * patch, max(start - line * count, 0), min(stop - line * count, count)
+            for left in range(0, width, patch):
+                for c in range(depth):
+                    plane, to = pointer(x, c * height * width * LANES), pointer(v, c * LANES)
+                    transform(plane, top - 1, left - 1, height, width, blocks, scratch, to, v_plane)
+                for tile in range(first, last):
+                    o, rows, function = part(tile, tiles, filters)
+                    weights, walk = pointer(u, o * points * depth), (points, v_plane, rows * depth, m_plane)
+                    call_sum(function, v, weights, m, depth, walk)
+                    for k in range(rows):
+                        transform_back(
+                            spread(bias, o + k), pointer(m, k * LANES), m_plane, residual, floor, y,
+                            (((o + k) * height + top) * width + left) * LANES, (0, 0, width * LANES, LANES),
+                            min(patch, height - top), min(patch, width - left), LANES,
+                        )  # fmt: skip
+        return DONE
+
+    return correlate
+
+
+def binding(patch: int, input_2d: Any, transform_back: Any) -> Callable[..., list[Call]]:
+    """Return the function that binds the kernel for patches of `patch` × `patch` outputs."""
+    correlate, points = correlation(patch, input_2d, transform_back), (patch + 2) ** 2
+
+    def bind(
+        x: Array, u: Array, bias: Array, kernel: Pair, stride: Pair, padding: Pair, y: Array, end: Finish, blocks: bool
+    ) -> list[Call]:
+        """Return the call that fills y from x, both lanewise, from transformed weights: 3×3, stride 1, padding 1."""
+        (height, width, filters), depth, tiles = y.shape[1:], x.shape[3], tiles_of(y.shape[3])
+        lines = -(-height // patch)
+        items = lines * tiles[0]
+        macs = LANES * points * depth * filters * lines * -(-width // patch)
+        odd = (depth | 1) * LANES, (rows_of(filters) | 1) * LANES  # so that points spread over the sets of a cache
+        return [Loop(
+            correlate, items, grain(items, macs), flat(x), u, bias, *end, flat(y), depth, y.shape[1:],
+            tiles, *odd, blocks,
+        )]  # fmt: skip
+
+    return bind
+
+
+bind = binding(4, winograd_transforms.input_2d, winograd_transforms.transform_back)
+bind_small = binding(2, winograd_small.input_2d, winograd_small.transform_back)

@@ -28,8 +28,12 @@ def pad(start, stop, address):
             at = image * x_steps[0] + row * x_steps[1]
             to += before[2] * channels + before[3]
             for _ in range(x_size[2]):
-                for c in range(x_size[3]):
-                    y[to + c] = x[at + c * x_steps[3]]
+                if x_steps[3] == 1:
+                    for c in range(x_size[3]):
+                        y[to + c] = x[at + c]
+                else:
+                    for c in range(x_size[3]):
+                        y[to + c] = x[at + c * x_steps[3]]
                 at, to = at + x_steps[2], to + channels
     return DONE
 

@@ -6,6 +6,7 @@ What remains at the time of a call is the loop alone, with a residual and a ReLU
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from . import lanewise
 from .choice import choose, choose_lanewise
+from .direct import Call
 from .engines import FORWARD, LANEWISE
 from .finish import finish
 
@@ -27,26 +29,38 @@ class PreparedConv:
         self.weight = np.require(weight, np.float32, ["C", "A", "W"])
         self.bias = np.zeros(len(weight), np.float32) if bias is None else np.require(bias, np.float32, ["C", "A", "W"])
         self.how = stride, padding, groups
+        self.kernel = (self.weight.shape[1], self.weight.shape[2])
         self.prepared: dict[Callable[..., Array], Array] = {}
 
-    def bind(self, x: Array, y: Array, residual: Array | None = None, relu: bool = False) -> list[Callable[[], object]]:
+    def bind(
+        self, x: Array, y: Array, residual: Array | None = None, relu: bool = False, blocks: bool = False
+    ) -> list[Call]:
         """Return the calls that set y to the convolution of x, plus the residual, cut at 0 for a ReLU.
 
-        All arrays are contiguous, or all lanewise; what they hold is read when the calls are made.
+        All arrays are contiguous, or all lanewise, if `blocks` of one image; what they hold is read when the calls are
+        made.
         """
-        stride, padding, groups = self.how
-        kernel = (self.weight.shape[1], self.weight.shape[2])
         if lanewise.holds(y):
-            if groups > 1 or max(padding) > 1 or not lanewise.holds(x):
-                raise ValueError(
-                    f"a lanewise convolution got padding {padding}, {groups} groups and x of strides {x.strides}, "
-                    "expected padding 0 or 1, 1 group and lanewise images"
-                )
-            prepare, bind = LANEWISE[choose_lanewise(self.weight.shape, stride, padding)]
-            end = finish(None if residual is None else lanewise.first(residual), relu)
-        else:
-            prepare, bind = FORWARD[choose(x.shape, self.weight.shape, stride, padding, groups, prepared=True)]
-            end = finish(residual, relu)
-        if prepare not in self.prepared:
-            self.prepared[prepare] = prepare(self.weight, groups)
-        return bind(x, self.prepared[prepare], self.bias, kernel, stride, padding, groups, y, end)
+            return self._bind_lanewise(x, y, residual, relu, blocks)
+        stride, padding, groups = self.how
+        prepare, bind = FORWARD[choose(x.shape, self.weight.shape, stride, padding, groups, prepared=True)]
+        packed = self._once(prepare, partial(prepare, self.weight, groups))
+        return bind(x, packed, self.bias, self.kernel, stride, padding, groups, y, finish(residual, relu))
+
+    def _bind_lanewise(self, x: Array, y: Array, residual: Array | None, relu: bool, blocks: bool) -> list[Call]:
+        stride, padding, groups = self.how
+        if groups > 1 or max(padding) > 1 or not lanewise.holds(x):
+            raise ValueError(
+                f"a lanewise convolution got padding {padding}, {groups} groups and x of strides {x.strides}, "
+                "expected padding 0 or 1, 1 group and lanewise images"
+            )
+        size = (y.shape[1], y.shape[2])
+        prepare, bind = LANEWISE[choose_lanewise(size, self.weight.shape, stride, padding)]
+        packed = self._once(prepare, partial(prepare, self.weight))
+        end = finish(None if residual is None else lanewise.flat(residual), relu)
+        return bind(x, packed, self.bias, self.kernel, stride, padding, y, end, blocks)
+
+    def _once(self, key: Callable[..., Array], make: Callable[[], Array]) -> Array:
+        if key not in self.prepared:
+            self.prepared[key] = make()
+        return self.prepared[key]

@@ -59,17 +59,22 @@ def _convolve_few() -> None:
 
 
 def _convolve_lanewise() -> None:
-    from .lanewise import IMAGES, floats, place
-    from .lanewise_copy import averaging, padding, turning
+    from .lanewise import IMAGES, place
+    from .lanewise_copy import averaging, turning
+    from .lanewise_sum import MOST, summing
     from .prepared import PreparedConv
 
-    x, y = (place(_floats(IMAGES * floats((4, 4, 1))), (4, 4, 1)) for _ in range(2))
-    calls = [*turning(_floats(IMAGES, 4, 4, 1), x), *padding(x, y, (0, 0, 0))]
-    for kernel in (1, 3):
-        calls += PreparedConv(_floats(1, kernel, kernel, 1), None, (1, 1), (kernel // 2, kernel // 2), 1).bind(x, y, x)
-        calls += PreparedConv(_floats(1, kernel, kernel, 1), None, (1, 1), (kernel // 2, kernel // 2), 1).bind(x, y)
-    for call in (*calls, *averaging(y, _floats(IMAGES, 1))):
-        call()
+    for rows in range(1, MOST + 1):
+        summing(rows)
+
+    for height in (2, 4):  # one for each kind of Winograd
+        x, y = (place(_floats(IMAGES * 4 * height), (height, 4, 1)) for _ in range(2))
+        calls = turning(_floats(IMAGES, height, 4, 1), x)
+        for kernel in (1, 3):
+            conv = PreparedConv(_floats(1, kernel, kernel, 1), None, (1, 1), (kernel // 2, kernel // 2), 1)
+            calls += [*conv.bind(x, y, x), *conv.bind(x, y)]
+        for call in (*calls, *averaging(y, _floats(IMAGES, 1))):
+            call()
 
 
 def _run_rows() -> None:

@@ -1,8 +1,8 @@
-"""The stage of a network whose layers are all so narrow that a plan had better compute 16 images side by side.
+"""The stage of a network whose layers are all so narrow that lanes had better hold 16 images, or 16 blocks of one.
 
 Other convolutions have channels in the lanes of vectors, so 6 filters cost what 8 do. Lanewise images
 (``kernels/lanewise.py``) cost in proportion to their channels, which pruning makes few and odd; but their weights are
-read anew for every patch or row of 16 images, so they must stay in the level-2 cache, and the images in a larger one.
+read anew for every patch of 16 images, so they must stay in the level-2 cache, and the images in a larger one.
 """
 
 from __future__ import annotations
@@ -10,25 +10,25 @@ from __future__ import annotations
 from typing import Any
 
 from minidl.graph import Graph, Node
-from minidl.kernels import lanewise
 from minidl.kernels.backend import compiled, conv_kind
-from minidl.kernels.choice import choose_lanewise
-from minidl.kernels.lanewise import IMAGES
+from minidl.kernels.lanewise import GRID
 from minidl.runtime.rules import CONVOLUTIONS
 from minidl.runtime.stages import Stage, cut
 
 WEIGHTS = 36 * 64 * 64  # of a layer, transformed: 576 KiB
-MOST_BYTES = 1 << 22  # of all values that are alive at once, of 16 images
+MOST_BYTES = 1 << 22  # of all values that are alive at once
 OPERATIONS = CONVOLUTIONS | {"input", "GetItem", "Pad", "GlobalAvgPool2d", "Linear"}
 
 
-def stages(graph: Graph, owners: dict[int, int], sizes: dict[int, int]) -> list[Stage]:
-    """Return the one stage that a narrow network is, none for others; arguments as those of `cut`."""
-    if not suits(graph):
+def stages(graph: Graph, owners: dict[int, int], sizes: dict[int, int], together: int) -> list[Stage]:
+    """Return the one stage that a narrow network is, of 16 images or of 1 in blocks, none for other networks.
+
+    `together` says how many images; the other arguments are those of `cut`.
+    """
+    if not suits(graph) or (together == 1 and not has_blocks(graph)):
         return []
-    padded = {i: 4 * lanewise.floats(graph[i].shape) if len(graph[i].shape) == 3 else sizes[i] for i in sizes}
-    (stage,) = cut(graph, owners, padded, together=IMAGES)
-    return [stage] if IMAGES * stage.nbytes <= MOST_BYTES else []
+    (stage,) = cut(graph, owners, sizes, together)
+    return [stage] if together * stage.nbytes <= MOST_BYTES else []
 
 
 def suits(graph: Graph) -> bool:
@@ -43,21 +43,43 @@ def suits(graph: Graph) -> bool:
 def _fits(graph: Graph, node: Node) -> bool:
     function: Any = node.function
     if node.op == "GetItem":
-        return len(node.shape) == 3 and _keeps_border(function.index)
+        return len(node.shape) == 3
     if node.op not in CONVOLUTIONS:
         return True
     weight, (stride, padding, groups) = graph[node.inputs[1]].value, function.how
     if weight is None or weight.dtype != "float32" or groups > 1 or max(padding) > 1:
         return False
     filters, height, width, channels = weight.shape
-    winograd = choose_lanewise(weight.shape, stride, padding) == "winograd"
-    if (height, width, *stride) == (3, 3, 1, 1) and not winograd:
+    winograd = (height, width, *stride) == (3, 3, 1, 1)
+    if winograd and padding != (1, 1):
         return False  # Winograd for channels in the lanes takes any padding, and multiplies a quarter as often
     return bool((36 if winograd else height * width) * filters * channels <= WEIGHTS)
 
 
-def _keeps_border(index: Any) -> bool:
-    """Whether an index takes all pixels, or every second or so; a piece that is cut out has no border of zeros."""
-    if not (isinstance(index, tuple) and all(isinstance(part, slice) for part in index)):
-        return False
-    return all(part == slice(None) or abs(part.step or 1) > 1 for part in index[:3])
+def has_blocks(graph: Graph) -> bool:
+    """Whether all images of a graph can be cut into blocks, each of which a node computes from the one before it."""
+    return all(_keeps_blocks(graph, node) for node in graph if node.value is None and len(node.shape) == 3)
+
+
+def _keeps_blocks(graph: Graph, node: Node) -> bool:
+    height, width, _ = node.shape
+    step = _step(node)
+    before = graph[node.inputs[0]].shape[:2] if node.inputs else node.shape[:2]
+    divided = height % GRID == 0 and width % GRID == 0
+    return divided and before == (height * step[0], width * step[1])
+
+
+def _step(node: Node) -> tuple[int, int]:
+    """Return how far apart the pixels lie that a node begins to read from for neighbours, (0, 0) if not evenly."""
+    function: Any = node.function
+    if node.op in CONVOLUTIONS:
+        stride: tuple[int, int] = function.how[0]
+        return stride
+    if node.op != "GetItem":
+        return 1, 1
+    index = function.index
+    if not (isinstance(index, tuple) and all(isinstance(part, slice) for part in index)) or index[:1] != (slice(None),):
+        return 0, 0
+    rows, columns = (*index, slice(None), slice(None))[1:3]
+    evenly = all((part.start or 0) in range(part.step or 1) for part in (rows, columns))
+    return (rows.step or 1, columns.step or 1) if evenly else (0, 0)

@@ -15,6 +15,7 @@ import numpy as np
 
 from minidl.graph import Graph, Node, fold_batch_norm, fuse, trace
 from minidl.kernels.backend import backend, conv_kind, here
+from minidl.kernels.lanewise import IMAGES
 from minidl.kernels.parallel import get_num_threads, num_threads
 from minidl.runtime import narrow
 from minidl.runtime.arena import ALIGNMENT
@@ -125,10 +126,13 @@ def compile(model_or_graph: Module | Graph, input_shape: Shape | None = None, th
     return Plan(_simplified(graph), threads)
 
 
-def runs_lanewise(graph: Graph) -> bool:
-    """Whether the plan of a traced network computes 16 images side by side, where it is given as many."""
+def runs_lanewise(graph: Graph, batch: int) -> bool:
+    """Whether the plan of a traced network computes 16 images of such a batch side by side, or 16 blocks of each."""
     simplified = _simplified(graph)
-    return narrow.suits(simplified) and bool(Program(simplified).lanewise)
+    if not narrow.suits(simplified):
+        return False
+    program = Program(simplified)
+    return bool(program.lanewise if batch >= IMAGES else program.blocks)
 
 
 def _simplified(graph: Graph) -> Graph:

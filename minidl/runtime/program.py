@@ -26,6 +26,9 @@ from minidl.types import Array
 MOST_BYTES = 1 << 24  # of a chunk: in larger ones a call takes long, so each is made from Python, where Ctrl-C works
 
 
+ORDINARY, BLOCKS = 0, 1  # how the values of a stage lie; `IMAGES` says 16 images side by side
+
+
 @dataclass(frozen=True)
 class Calls:
     """A program for one batch size: fill `x`, make `calls`, read `y`; `steps` are the same, node by node."""
@@ -45,13 +48,14 @@ class Program:
         self.dtypes = {i: y.dtype for i, y in samples.items()}
         self.sizes = {i: y.nbytes for i, y in samples.items()}
         self.ordinary = cut(graph, owners, self.sizes)
-        self.lanewise = narrow.stages(graph, owners, self.sizes)  # for batches of 16 and more, if there are any
+        self.lanewise = narrow.stages(graph, owners, self.sizes, IMAGES)  # for batches of 16 and more, if there are any
+        self.blocks = narrow.stages(graph, owners, self.sizes, 1)  # for smaller ones
         computed = [node for node in graph if owners.get(node.index) == node.index and node.op != "input"]
         self.binders = {node.index: binder(node, graph.inputs(node)) for node in computed}
 
     def stages(self, batch: int) -> list[Stage]:
         """The stages that a batch of this size goes through."""
-        return self.lanewise if self.lanewise and batch >= IMAGES else self.ordinary
+        return (self.lanewise if batch >= IMAGES else self.blocks) or self.ordinary
 
     def places(self, batch: int, threads: int) -> tuple[list[int], int]:
         """Offsets of the values between stages, then of the stages' insides; and the size of the memory.
@@ -97,14 +101,17 @@ class Program:
 
     def _bind_stage(self, stage: Stage, x: Array, y: Array, inside: Array) -> list[tuple[Node, list[Call]]]:
         """The calls that compute y from x, with all values between them in the memory `inside`."""
-        arrays = {stage.input: x}
+        lies = BLOCKS if stage in self.blocks else IMAGES if stage in self.lanewise and len(x) == IMAGES else ORDINARY
+
+        def place(index: int) -> Array:
+            return self._array(inside, index, len(x), len(x) * stage.offsets[index], lies)
+
+        arrays, before = {stage.input: x}, list[Call]()
         steps: list[tuple[Node, list[Call]]] = []
-        array, before = self._array, list[Call]()
-        if self.lanewise and len(x) == IMAGES:
+        if lies:
             from minidl.kernels.lanewise_copy import turning
 
-            array = self._images
-            arrays[stage.input] = copy = array(inside, stage.input, IMAGES, IMAGES * stage.offsets[stage.input])
+            arrays[stage.input] = copy = place(stage.input)
             before = turning(x, copy)
         for node in stage.nodes:
             if node.value is not None:
@@ -115,24 +122,19 @@ class Program:
                 if node.index == stage.output:
                     steps.append((node, [partial(np.copyto, y, value)]))
             else:
-                last = node.index == stage.output
-                value = y if last else array(inside, node.index, len(x), len(x) * stage.offsets[node.index])
+                value = y if node.index == stage.output else place(node.index)
                 steps.append((node, before + self.binders[node.index](inputs, value)))
                 before = []
             arrays[node.index] = value
         return steps
 
-    def _array(self, memory: Array, index: int, batch: int, offset: int) -> Array:
-        """A node's value for a batch, (batch, *shape), at an offset in the memory."""
+    def _array(self, memory: Array, index: int, batch: int, offset: int, lies: int = ORDINARY) -> Array:
+        """A node's value for a batch, (batch, *shape), at an offset in the memory; lanewise if it is of images."""
         flat = memory[offset : offset + batch * self.sizes[index]].view(self.dtypes[index])
-        return flat.reshape(batch, *self.graph[index].shape)
-
-    def _images(self, memory: Array, index: int, batch: int, offset: int) -> Array:
-        """A node's value for 16 samples, lanewise if they are images."""
         shape = self.graph[index].shape
-        if len(shape) != 3:
-            return self._array(memory, index, batch, offset)
-        return lanewise.place(memory[offset : offset + 4 * IMAGES * lanewise.floats(shape)].view(np.float32), shape)
+        if lies == ORDINARY or len(shape) != 3:
+            return flat.reshape(batch, *shape)
+        return lanewise.place(flat, shape if lies == IMAGES else lanewise.block(shape))
 
 
 def _in_rows(calls: list[Call]) -> list[Call]:

@@ -17,7 +17,6 @@ from minidl.graph import Node
 from minidl.graph.run import forward
 from minidl.kernels import lanewise, norm
 from minidl.kernels.backend import compiled, conv_kind
-from minidl.kernels.lanewise import IMAGES
 from minidl.types import Array
 
 Call = Callable[[], object]
@@ -27,20 +26,7 @@ Bind = Callable[[list[Array], Array], list[Call]]  # (inputs, output) -> the cal
 def binder(node: Node, sources: tuple[Node, ...]) -> Bind:
     """Return how `node` is bound to arrays; what its sources hold is prepared here, once for all batch sizes."""
     rule = RULES.get(node.op)
-    bind = rule and rule(node, sources)
-    if bind and node.op in CLEAN:
-        return bind
-    return partial(_and_clear, bind or partial(_computed, node))
-
-
-def _and_clear(bind: Bind, inputs: list[Array], y: Array) -> list[Call]:
-    """Lanewise images have a border of zeros, which not all kernels write themselves."""
-    calls = bind(inputs, y)
-    if lanewise.holds(y):
-        from minidl.kernels.lanewise_copy import clearing
-
-        calls += clearing(y)
-    return calls
+    return (rule and rule(node, sources)) or partial(_computed, node)
 
 
 def _computed(node: Node, inputs: list[Array], y: Array) -> list[Call]:
@@ -64,7 +50,8 @@ def _conv(node: Node, sources: tuple[Node, ...]) -> Bind | None:
         calls: list[Call] = []
         laid_out = _lanewise if lanewise.holds(y) else _contiguous
         x, residual = laid_out(x, calls), laid_out(rest[-1], calls) if added else None
-        return calls + conv.bind(x, y, residual, fused and function.relu)
+        blocks = lanewise.holds(y) and y.shape[1:] != node.shape
+        return calls + conv.bind(x, y, residual, fused and function.relu, blocks)
 
     return bind
 
@@ -110,13 +97,11 @@ def _contiguous(x: Array, calls: list[Call]) -> Array:
 
 
 def _lanewise(x: Array, calls: list[Call]) -> Array:
-    """Return x, or lanewise images that added calls copy x to."""
+    """Return x, or lanewise images that an added call copies x to."""
     if lanewise.holds(x):
         return x
-    from minidl.kernels.lanewise_copy import clearing
-
-    copy = lanewise.place(np.empty(IMAGES * lanewise.floats(x.shape[1:]), np.float32), x.shape[1:])
-    calls += [partial(np.copyto, copy, x), *clearing(copy)]
+    copy = lanewise.place(np.empty(x.size, x.dtype), x.shape[1:])
+    calls.append(partial(np.copyto, copy, x))
     return copy
 
 
@@ -152,12 +137,12 @@ def _pad(node: Node, sources: tuple[Node, ...]) -> Bind:
 
     def bind(inputs: list[Array], y: Array) -> list[Call]:
         if _has_kernels(inputs) and y.ndim == 4:
-            from minidl.kernels import lanewise_copy, padding
+            from minidl.kernels.padding import padding
 
-            before = tuple(first for first, _ in function.widths)
+            x, before = inputs[0], tuple(first for first, _ in function.widths)
             if lanewise.holds(y):
-                return lanewise_copy.padding(inputs[0], y, before[1:])
-            return [padding.padding(inputs[0], y, before)]
+                x, y, before = lanewise.as_it_lies(x), lanewise.as_it_lies(y), (before[3], *before[1:3], before[0])
+            return [padding(x, y, before)]
         inside = tuple(slice(before, n - after) for (before, after), n in zip(function.widths, y.shape, strict=True))
         return [partial(y.fill, 0), partial(np.copyto, y[inside], inputs[0])]
 
@@ -170,7 +155,6 @@ def _concatenate(node: Node, sources: tuple[Node, ...]) -> Bind:
 
 
 CONVOLUTIONS = {"Conv2d", "ConvAddReLU"}
-CLEAN = CONVOLUTIONS | {"Pad"}  # they write the border of lanewise images too
 RULES: dict[str, Callable[[Node, tuple[Node, ...]], Bind | None]] = {
     "Conv2d": _conv,
     "ConvAddReLU": _conv,

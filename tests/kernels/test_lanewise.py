@@ -1,4 +1,4 @@
-"""Sixteen lanewise images: every kernel gives what the definition gives for each, and leaves zeros in the border."""
+"""Lanewise images, sixteen or one in blocks: every kernel gives what the definition gives and touches nothing else."""
 
 import numpy as np
 import pytest
@@ -7,16 +7,17 @@ from hypothesis import strategies as st
 
 pytest.importorskip("numba")
 
-from minidl.kernels import conv, lanewise, prepared
+from minidl.kernels import conv, lanewise, lanewise_sum, prepared
 from minidl.kernels.choice import choose_lanewise
 from minidl.kernels.engines import LANEWISE
-from minidl.kernels.lanewise import IMAGES
-from minidl.kernels.lanewise_copy import averaging, clearing, turning
-from minidl.kernels.parallel import get_num_threads, set_num_threads
+from minidl.kernels.lanewise import GRID, IMAGES
+from minidl.kernels.lanewise_copy import averaging, turning
+from minidl.kernels.lanewise_edge import copy_seen
+from minidl.kernels.parallel import get_num_threads, num_threads, set_num_threads
 from minidl.kernels.vector import LANES
 
 SIZES = st.integers(1, 13)
-CHANNELS = st.sampled_from([1, 2, 3, 5, 8, 15, 16, 17, 23])
+CHANNELS = st.sampled_from([1, 2, 3, 5, 8, 15, 16, 17, 23, 40])
 
 
 @pytest.fixture(autouse=True)
@@ -27,137 +28,207 @@ def _two_threads():
     set_num_threads(before)
 
 
-class Images:
+class Held:
     """A lanewise array in the middle of a memory of NaN."""
 
     def __init__(self, shape):
-        self.size = IMAGES * lanewise.floats(shape)
-        self.memory = np.full(self.size + 2 * IMAGES, np.nan, np.float32)
+        self.memory = np.full(IMAGES * int(np.prod(shape)) + 2 * IMAGES, np.nan, np.float32)
         self.array = lanewise.place(self.memory[IMAGES:-IMAGES], shape)
-
-    def border(self):
-        """What lies around the images in the memory that is theirs."""
-        copy = Images(self.array.shape[1:])
-        copy.memory[:] = self.memory
-        copy.array[...] = 0
-        return copy.memory[IMAGES:-IMAGES]
 
     def outside(self):
         return self.memory[[*range(IMAGES), *range(-IMAGES, 0)]]
 
 
-def images(values):
-    held = Images(values.shape[1:])
-    for call in turning(values, held.array):
+def held(values, blocks):
+    """Images (16, H, W, C), or the blocks of one image (1, H, W, C)."""
+    kept = Held(lanewise.block(values.shape[1:]) if blocks else values.shape[1:])
+    for call in turning(values, kept.array):
         call()
-    return held
+    return kept
+
+
+def joined(blocks):
+    """The image whose blocks these are, by the definition."""
+    _, height, width, channels = blocks.shape
+    grid = blocks.reshape(GRID, GRID, height, width, channels)
+    return grid.transpose(0, 2, 1, 3, 4).reshape(1, GRID * height, GRID * width, channels)
+
+
+def values_of(kept, blocks):
+    return joined(kept.array) if blocks else kept.array
 
 
 def draw(rng, shape, integers=False):
     return rng.integers(-3, 4, shape).astype(np.float32) if integers else rng.standard_normal(shape, np.float32)
 
 
-@given(SIZES, SIZES, CHANNELS, st.integers(0, 99))
-def test_a_copy_holds_the_images_and_zeros_around_them(height, width, channels, seed):
-    values = draw(np.random.default_rng(seed), (IMAGES, height, width, channels))
-    held = images(values)
-    np.testing.assert_array_equal(held.array, values)
-    assert lanewise.holds(held.array) and not np.any(held.border()) and np.all(np.isnan(held.outside()))
+def shape_of(height, width, channels, blocks):
+    """The shape of an ordinary array with lanes of this size."""
+    return (1, GRID * height, GRID * width, channels) if blocks else (IMAGES, height, width, channels)
 
 
-def test_there_are_as_many_images_as_lanes():
-    assert IMAGES == LANES
+# --- Places and copies ------------------------------------------------------------------------------------------------
+
+
+def test_there_are_as_many_images_as_lanes_and_as_blocks():
+    assert IMAGES == LANES == GRID * GRID
+
+
+@given(SIZES, SIZES, CHANNELS, st.booleans(), st.integers(0, 99))
+def test_a_copy_holds_the_images(height, width, channels, blocks, seed):
+    values = draw(np.random.default_rng(seed), shape_of(height, width, channels, blocks))
+    kept = held(values, blocks)
+    np.testing.assert_array_equal(values_of(kept, blocks), values)
+    assert lanewise.holds(kept.array) and np.all(np.isnan(kept.outside()))
+    assert np.shares_memory(lanewise.flat(kept.array), kept.memory)
 
 
 def test_what_is_not_laid_out_so_is_not_taken_for_it():
-    held = Images((8, 8, 4)).array
-    for part in (held[:, ::2, ::2], held[:, ::2], held[:8], held[..., ::2], np.ascontiguousarray(held), held[0]):
-        assert not lanewise.holds(part)
+    kept = Held((8, 8, 4)).array
+    pieces = (
+        kept[:, ::2, ::2],
+        kept[:, 1:],
+        kept[:, :, :7],
+        kept[:8],
+        kept[..., ::2],
+        np.ascontiguousarray(kept),
+        kept[0],
+    )
+    for piece in pieces:
+        assert not lanewise.holds(piece)
+    assert lanewise.holds(kept[..., 1:3])  # whole planes
 
 
-@given(SIZES, SIZES, CHANNELS, st.integers(0, 99))
-def test_clearing_touches_the_border_alone(height, width, channels, seed):
-    held = Images((height, width, channels))
-    held.array[...] = values = draw(np.random.default_rng(seed), held.array.shape)
-    for call in clearing(held.array):
-        call()
-    np.testing.assert_array_equal(held.array, values)
-    assert not np.any(held.border()) and np.all(np.isnan(held.outside()))
-
-
-@given(SIZES, SIZES, CHANNELS, st.integers(0, 99))
-def test_averages_are_those_of_each_channel_of_each_image(height, width, channels, seed):
-    values = draw(np.random.default_rng(seed), (IMAGES, height, width, channels), integers=True)
-    y = np.full((IMAGES, channels), np.nan, np.float32)
-    for call in averaging(images(values).array, y):
+@given(SIZES, SIZES, CHANNELS, st.booleans(), st.integers(0, 99))
+def test_averages_are_those_of_each_channel_of_each_image(height, width, channels, blocks, seed):
+    values = draw(np.random.default_rng(seed), shape_of(height, width, channels, blocks), integers=True)
+    y = np.full((len(values), channels), np.nan, np.float32)
+    for call in averaging(held(values, blocks).array, y):
         call()
     np.testing.assert_allclose(y, values.mean(axis=(1, 2)), rtol=1e-6, atol=1e-6)
 
 
+@given(SIZES, SIZES, st.integers(-1, 12), st.integers(-1, 12), st.integers(1, 6), st.integers(1, 6), st.booleans())
+def test_beyond_an_edge_are_zeros_or_the_next_block(height, width, top, left, rows, cols, blocks):
+    top, left = min(top, height - 1), min(left, width - 1)
+    values = np.arange(1, 1 + IMAGES * height * width, dtype=np.float32).reshape(shape_of(height, width, 1, blocks))
+    kept, seen = held(values, blocks), np.full((rows, cols, LANES), np.nan, np.float32)
+    copy_seen(lanewise.flat(kept.array), top, left, rows, cols, height, width, blocks, seen.reshape(-1))
+    around = np.pad(values[..., 0], [(0, 0), (1, 7), (1, 7)])
+    for lane in range(LANES):
+        image, i, j = (0, lane // GRID * height, lane % GRID * width) if blocks else (lane, 0, 0)
+        want = around[image, 1 + i + top : 1 + i + top + rows, 1 + j + left : 1 + j + left + cols].copy()
+        want[max(0, height + 1 - top) :] = 0  # what no output of this block reads
+        want[:, max(0, width + 1 - left) :] = 0
+        np.testing.assert_array_equal(seen[:, :, lane], want)
+
+
+@given(st.integers(1, 300))
+def test_filters_are_parted_evenly_among_tiles(filters):
+    tiles, smaller, larger = lanewise_sum.tiles_of(filters)
+    parts = [lanewise_sum.part(tile, (tiles, smaller, larger), filters) for tile in range(tiles)]
+    counts = [count for _, count, _ in parts]
+    assert sum(counts) == filters and max(counts) <= lanewise_sum.MOST and max(counts) - min(counts) <= 1
+    assert [first for first, _, _ in parts] == [sum(counts[:i]) for i in range(tiles)]
+    assert [function for *_, function in parts] == [lanewise_sum.summing(count) for count in counts]
+    assert tiles == 1 or tiles % 2 == 0  # two threads share them
+
+
+# --- Convolutions -----------------------------------------------------------------------------------------------------
+
+
 @st.composite
 def layers(draw_from, winograd=False):
-    """Arguments of a convolution whose kernel fits: x's and the weight's shape, stride, padding, seed."""
-    size = draw_from(SIZES), draw_from(SIZES)
+    """Arguments of a convolution whose kernel fits: sizes of x, the weight's shape, stride, padding, blocks, seed."""
+    blocks = draw_from(st.booleans())
     if winograd:
-        kernel, stride, padding = (3, 3), (1, 1), (1, 1)
+        size, kernel, stride, padding = (draw_from(SIZES), draw_from(SIZES)), (3, 3), (1, 1), (1, 1)
+    elif blocks:  # an output's block is computed from the same block
+        padding, stride = ((draw_from(st.integers(first, last)), draw_from(st.integers(first, last)))
+                           for first, last in ((0, 1), (1, 3)))  # fmt: skip
+        kernel = tuple(draw_from(st.integers(2 * p + 1, 2 * p + s)) for p, s in zip(padding, stride, strict=True))
+        size = tuple(draw_from(st.integers(1, 4)) * s for s in stride)
     else:
+        size = draw_from(SIZES), draw_from(SIZES)
         padding = draw_from(st.integers(0, 1)), draw_from(st.integers(0, 1))
         kernel = tuple(draw_from(st.integers(1, min(4, size[i] + 2 * padding[i]))) for i in (0, 1))
         stride = draw_from(st.integers(1, 3)), draw_from(st.integers(1, 3))
     depth, filters = draw_from(CHANNELS), draw_from(CHANNELS)
-    return (IMAGES, *size, depth), (filters, *kernel, depth), stride, padding, draw_from(st.integers(0, 999))
+    return (*size, depth), (filters, *kernel, depth), stride, padding, blocks, draw_from(st.integers(0, 999))
 
 
 def convolve(layer, residual, relu, integers):
     """What the lanewise kernel leaves in memory, what is expected, and the magnitude of the terms in the sums."""
-    x_shape, weight_shape, stride, padding, seed = layer
-    rng = np.random.default_rng(seed)
+    lane, weight_shape, stride, padding, blocks, seed = layer
+    rng, x_shape = np.random.default_rng(seed), shape_of(*lane, blocks)
     x, weight, bias = (draw(rng, s, integers) for s in (x_shape, weight_shape, weight_shape[:1]))
     exact = [array.astype(np.float64) for array in (x, weight, bias)]
     want = conv.forward_twin(*exact, stride, padding, 1)
     magnitude = conv.forward_twin(*map(abs, exact), stride, padding, 1).max()
     added = draw(rng, want.shape, integers)
-    y = Images(want.shape[1:])
+    y = Held(lanewise.block(want.shape[1:]) if blocks else want.shape[1:])
     bound = prepared.PreparedConv(weight, bias, stride, padding, 1)
-    kept = images(x), images(added)
-    calls = bound.bind(kept[0].array, y.array, kept[1].array if residual else None, relu)
+    kept = held(x, blocks), held(added, blocks)
+    calls = bound.bind(kept[0].array, y.array, kept[1].array if residual else None, relu, blocks)
     for call in (*calls, *calls):
         call()
-    assert list(bound.prepared) == [LANEWISE[choose_lanewise(weight_shape, stride, padding)].prepare]
+    assert list(bound.prepared) == [LANEWISE[kind_of(layer, y)].prepare]
+    assert np.all(np.isnan(y.outside()))
     want = want + added if residual else want
-    return y, np.maximum(want, 0) if relu else want, magnitude
+    return values_of(y, blocks), np.maximum(want, 0) if relu else want, magnitude
+
+
+def kind_of(layer, y):
+    return choose_lanewise(y.array.shape[1:3], *layer[1:4])
 
 
 @given(layers(), st.booleans(), st.booleans())
 def test_the_direct_sum_is_exact_on_small_integers(layer, residual, relu):
-    if choose_lanewise(*layer[1:4]) == "winograd":
-        layer = (layer[0], layer[1], (2, 1), *layer[3:])
-    y, want, _ = convolve(layer, residual, relu, integers=True)
-    np.testing.assert_array_equal(y.array, want)
-    assert not np.any(y.border()) and np.all(np.isnan(y.outside()))
+    lane, weight, stride, padding, blocks, seed = layer
+    if (weight[1:3], stride, padding) == ((3, 3), (1, 1), (1, 1)):
+        lane = (1, 1, lane[2])  # so small that it is computed directly
+    y, want, _ = convolve((lane, weight, stride, padding, blocks, seed), residual, relu, integers=True)
+    np.testing.assert_array_equal(y, want)
 
 
 @given(layers(winograd=True), st.booleans(), st.booleans())
 def test_winograd_is_the_definition_within_float32(layer, residual, relu):
-    assert choose_lanewise(*layer[1:4]) == "winograd"
     y, want, magnitude = convolve(layer, residual, relu, integers=False)
     # 64: see test_conv.py; the residual is of the size of one term
-    assert np.all(abs(y.array - want) <= 64 * np.finfo(np.float32).eps * (magnitude + residual))
-    assert not np.any(y.border()) and np.all(np.isnan(y.outside()))
+    assert np.all(abs(y - want) <= 64 * np.finfo(np.float32).eps * (magnitude + residual))
+
+
+def test_winograds_patches_are_those_with_the_fewest_products():
+    weight, how = (8, 3, 3, 8), ((1, 1), (1, 1))
+    kinds = {size: choose_lanewise((size, size), weight, *how) for size in range(1, 9)}
+    assert kinds[1] == "direct" and kinds[2] == "winograd_small"
+    assert {kinds[size] for size in (3, 4, 7, 8)} == {"winograd"}
+    assert (
+        choose_lanewise((8, 8), weight, (2, 2), (1, 1)) == choose_lanewise((8, 8), weight, (1, 1), (0, 0)) == "direct"
+    )
 
 
 @given(layers(winograd=True), st.integers(0, IMAGES - 1))
 def test_an_image_of_nan_spoils_no_other(layer, spoilt):
-    x_shape, weight_shape, stride, padding, seed = layer
+    lane, weight_shape, stride, padding, _, seed = layer
     rng = np.random.default_rng(seed)
-    x, weight = draw(rng, x_shape), draw(rng, weight_shape)
-    clean, dirty = Images((*x_shape[1:3], weight_shape[0])), Images((*x_shape[1:3], weight_shape[0]))
+    x, weight = draw(rng, (IMAGES, *lane)), draw(rng, weight_shape)
+    clean, dirty = Held((*lane[:2], weight_shape[0])), Held((*lane[:2], weight_shape[0]))
     layer = prepared.PreparedConv(weight, None, stride, padding, 1)
-    for call in layer.bind(images(x).array, clean.array):
+    for call in layer.bind(held(x, False).array, clean.array):
         call()
     x[spoilt] = np.nan
-    for call in layer.bind(images(x).array, dirty.array):
+    for call in layer.bind(held(x, False).array, dirty.array):
         call()
     others = np.arange(IMAGES) != spoilt
     np.testing.assert_array_equal(dirty.array[others], clean.array[others])
     assert np.all(np.isnan(dirty.array[spoilt]))
+
+
+@given(layers(winograd=True), st.integers(2, 4))
+def test_the_number_of_threads_changes_no_bit(layer, threads):
+    found = []
+    for count in (1, threads):
+        with num_threads(count):
+            found.append(convolve(layer, True, True, integers=False)[0].copy())
+    np.testing.assert_array_equal(*found)

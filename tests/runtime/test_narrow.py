@@ -1,7 +1,9 @@
-"""A plan lays 16 images lanewise where all layers are narrow and known, nowhere else; what it computes is the same."""
+"""A plan lays 16 images, or the blocks of one, lanewise where all layers are narrow; what it computes is the same."""
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 pytest.importorskip("numba")
 
@@ -14,6 +16,10 @@ def is_lanewise(model, shape=(16, 16, 3)):
     return bool(runtime.compile(model.eval(), shape).program.lanewise)
 
 
+def has_blocks(model, shape=(16, 16, 3)):
+    return bool(runtime.compile(model.eval(), shape).program.blocks)
+
+
 def ending(*layers):
     return nn.Sequential(*layers, nn.GlobalAvgPool2d(), nn.Linear(8, 3, rng=0))
 
@@ -23,13 +29,14 @@ def conv(*args, **options):
 
 
 class Padded(nn.Module):
-    """A convolution of what a padding makes: its border must be zeros."""
+    """A convolution of what a padding makes."""
 
-    def __init__(self):
+    def __init__(self, *rows):
+        self.rows = rows
         self.conv1, self.conv2 = conv(3, 5, 3, padding=1), conv(8, 8, 3, padding=1)
 
     def forward(self, x):
-        y = nn.ops.pad(self.conv1(x), [(0, 0), (0, 0), (0, 0), (1, 2)])
+        y = nn.ops.pad(self.conv1(x), [(0, 0), self.rows, (0, 0), (1, 2)])
         return nn.ops.global_avg_pool2d(self.conv2(y))
 
 
@@ -68,18 +75,23 @@ def test_others_are_not(layers):
     assert not is_lanewise(ending(*layers))
 
 
-@pytest.mark.parametrize(("index", "expected"), [
+@pytest.mark.parametrize(("index", "in_blocks"), [
     (np.s_[:, ::2, ::2, 4:], True),
-    (np.s_[:, :, ::-1, :8], False),
-    (np.s_[:, 1:, :, :8], False),  # a cut has no border of zeros
-    (np.s_[..., :8], False),
+    (np.s_[:, 1::2, :, 4:], True),
     (np.s_[:, :, :, 4:], True),
+    (np.s_[:, :, ::-1, :8], False),
+    (np.s_[:, 1:, :, :8], False),
+    (np.s_[:, :12, :, :8], False),
+    (np.s_[:, 3::2, :, :8], False),
+    (np.s_[..., :8], False),
 ])  # fmt: skip
-def test_pieces_are_not_taken_for_images(index, expected):
+def test_pieces_of_images_are_what_they_are(index, in_blocks):
     model = Indexed(index)
-    assert is_lanewise(model) == expected
-    x = np.random.default_rng(0).standard_normal((16, 16, 16, 3)).astype(np.float32)
-    assert_close(runtime.compile(model.eval(), (16, 16, 3))(x), evaluate(model, x))
+    assert is_lanewise(model) and has_blocks(model) == in_blocks
+    x = np.random.default_rng(0).standard_normal((19, 16, 16, 3)).astype(np.float32)
+    plan = runtime.compile(model.eval(), (16, 16, 3))
+    for batch in (16, 19, 1, 3):
+        assert_close(plan(x[:batch]), evaluate(model, x[:batch]))
 
 
 def test_large_images_and_exact_plans_are_not():
@@ -99,10 +111,64 @@ def test_images_of_a_batch_do_not_mix():
     np.testing.assert_array_equal(np.delete(found, 3, axis=0), np.delete(want, 3, axis=0))
 
 
-def test_borders_are_cleared_by_whoever_writes_an_image():
-    model = Padded()
+@pytest.mark.parametrize(("rows", "in_blocks"), [((0, 0), True), ((1, 3), False)])
+def test_what_was_in_the_memory_before_does_no_harm(rows, in_blocks):
+    model = Padded(*rows)
+    assert has_blocks(model) == in_blocks
     plan, x = runtime.compile(model.eval(), (16, 16, 3)), np.ones((16, 16, 16, 3), np.float32)
-    plan(x)
-    plan.memory.fill(255)  # every float is NaN
-    assert plan.program.lanewise
+    for batch in (16, 1):
+        plan(x[:batch])
+        plan.memory.fill(255)  # every float is NaN
+        assert_close(plan(x[:batch]), evaluate(model, x[:batch]))
+
+
+# --- One image in blocks ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("layers", "shape", "expected"), [
+    ([conv(3, 8, 3, padding=1)], (16, 16, 3), True),
+    ([conv(3, 8, 3, padding=1)], (28, 12, 3), True),  # blocks of 7x3: patches that are not whole
+    ([conv(3, 8, 3, padding=1)], (4, 4, 3), True),  # of a pixel
+    ([conv(3, 8, 3, padding=1)], (16, 18, 3), False),
+    ([conv(3, 8, 3, stride=2, padding=1), conv(8, 8, 3, stride=2, padding=1)], (16, 16, 3), True),
+    ([conv(3, 8, 3, stride=2, padding=1), conv(8, 8, 3, stride=2, padding=1)], (8, 8, 3), False),  # blocks of half one
+    ([conv(3, 8, 1, stride=4), conv(8, 8, 1)], (16, 16, 3), True),
+    ([conv(3, 8, 5, stride=4, padding=1)], (16, 16, 3), True),
+    ([conv(3, 8, 2)], (17, 17, 3), False),  # reads on, from block to block
+])  # fmt: skip
+def test_an_image_is_cut_where_blocks_are_made_of_blocks(layers, shape, expected):
+    model = ending(*layers)
+    assert has_blocks(model, shape) == expected
+    x = np.random.default_rng(0).standard_normal((15, *shape)).astype(np.float32)
+    plan = runtime.compile(model.eval(), shape)
+    for batch in (1, 2, 15):
+        assert_close(plan(x[:batch]), evaluate(model, x[:batch]))
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 40), st.sampled_from([1, 3]), st.booleans()), min_size=1, max_size=4),
+    st.integers(1, 15),
+    st.integers(1, 3),
+    st.integers(0, 99),
+)
+def test_drawn_networks_compute_the_same_in_blocks(widths, batch, threads, seed):
+    layers, channels, shape = [], 3, (16, 8, 3)
+    for width, kernel, strided in widths:
+        layers += [conv(channels, width, kernel, stride=1 + (strided and layers == []), padding=kernel // 2)]
+        layers += [nn.BatchNorm2d(width), nn.ReLU()]
+        channels = width
+    model = ending(*layers, conv(channels, 8, 3, padding=1))
+    shake(model, seed)
+    x = np.random.default_rng(seed).standard_normal((batch, *shape)).astype(np.float32)
+    plan = runtime.compile(model.eval(), shape, threads=threads)
+    assert plan.program.blocks
     assert_close(plan(x), evaluate(model, x))
+    np.testing.assert_array_equal(plan(x), runtime.compile(model, shape, threads=1)(x))
+    np.testing.assert_array_equal(plan(x), np.concatenate([plan(one[None]) for one in x]))  # each on its own
+
+
+def test_a_network_without_blocks_runs_as_it_lies():
+    model, shape = shaken("resnet8")
+    assert has_blocks(model, shape) and not has_blocks(model, (30, 32, 3))
+    with minidl.use(conv="exact"):
+        assert not has_blocks(model, shape)

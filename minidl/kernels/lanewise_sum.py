@@ -1,0 +1,96 @@
+"""The sums of a lanewise convolution: the lanes are images, the rows of a register tile are filters.
+
+One vector of a pixel is multiplied with as many weights as the tile has rows, each spread over the lanes. Filters are
+parted evenly among tiles, and for each number of rows there is a function of its own, compiled when a layer needs it.
+"""
+# mypy: allow-untyped-defs, allow-untyped-calls, no-check-untyped-defs
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+from .atomic import INT64
+from .entry import FLOATS
+from .jit import cached, jit
+from .simd import pointer, prefetch
+from .tile import tile_fma, tile_rows, tile_store, tile_zero
+from .vector import LANES
+
+Array = NDArray[Any]
+
+MOST = {8: 16, 4: 6, 2: 2}[tile_rows()]  # rows of a tile: with a vector and a weight they fit the registers
+SHARED = MOST + 1
+
+
+def count_tiles(filters: int) -> int:
+    """Return in how many tiles filters are computed: an even number, which two threads share, or one of a few."""
+    return 1 if filters < SHARED else -(-filters // (2 * MOST)) * 2
+
+
+def rows_of(filters: int) -> int:
+    """Return the rows of the largest tile."""
+    return -(-filters // count_tiles(filters))
+
+
+def lay_out(u: Array) -> Array:
+    """(taps, C, O) → (tiles, taps, C, rows of the tile), flat: in the order in which the loops read them."""
+    return np.concatenate([tile.ravel() for tile in np.array_split(u, count_tiles(u.shape[2]), axis=2)])
+
+
+def tiles_of(filters: int) -> tuple[int, int, int]:
+    """Return how many tiles there are, and the addresses of the functions for smaller and for larger ones."""
+    tiles = count_tiles(filters)
+    return tiles, summing(filters // tiles), summing(rows_of(filters))
+
+
+@jit
+def part(tile, tiles, filters):
+    """Return the first filter of a tile, how many it has, and its function: `np.array_split` parts them so."""
+    count, smaller, larger = tiles
+    least, more = filters // count, filters % count
+    return tile * least + min(tile, more), least + (1 if tile < more else 0), larger if tile < more else smaller
+
+
+SIGNATURE = types.intp(FLOATS, FLOATS, FLOATS, *[types.intp] * 5)
+
+
+@functools.cache
+def summing(rows: int) -> int:
+    """Return the address of the function that sums tiles of so many filters, which to numba must be a constant.
+
+    sums[o] = Σ_k x[k] · u[k, o], `times` times, and then so much further in x, in u and in sums.
+    """
+
+    def sum_tiles(x, u, sums, depth, times, step_x, step_u, step_sums):
+        for _ in range(times):
+            tile = tile_zero(rows)
+            for k in range(depth):
+                tile = tile_fma(tile, u, k * rows, 1, x, k * LANES)
+                prefetch(u, step_u + k * rows, 0)  # of the next time; all at once would be slower
+            tile_store(tile, sums, 0, LANES)
+            x, u, sums = pointer(x, step_x), pointer(u, step_u), pointer(sums, step_sums)
+        return 0
+
+    address: int = cached(numba.cfunc, SIGNATURE)(sum_tiles).address
+    return address
+
+
+@intrinsic
+def call_sum(typing: Any, function: Any, x: Any, u: Any, sums: Any, depth: Any, walk: Any) -> Any:
+    """``call_sum(function, x, u, sums, depth, walk)``: call such a function; `walk` is the times and three steps."""
+
+    def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        floats = ir.FloatType().as_pointer()
+        kind = ir.FunctionType(INT64, [floats] * 3 + [INT64] * 5)
+        steps = [builder.extract_value(args[5], i) for i in range(4)]
+        return builder.call(builder.inttoptr(args[0], kind.as_pointer()), [*args[1:5], *steps])
+
+    return types.intp(types.intp, FLOATS, FLOATS, FLOATS, types.intp, types.UniTuple(types.intp, 4)), lower

@@ -7,10 +7,9 @@ from hypothesis import strategies as st
 
 pytest.importorskip("numba")
 
-from test_lanewise import Images, images
+from test_lanewise import Held, held
 
-from minidl.kernels.lanewise import IMAGES
-from minidl.kernels.lanewise_copy import padding as lanewise_padding
+from minidl.kernels.lanewise import IMAGES, as_it_lies
 from minidl.kernels.padding import padding
 
 sizes = st.integers(1, 5)
@@ -30,14 +29,12 @@ def test_it_is_numpys_pad(shape, widths, strides):
 
 
 @given(st.tuples(*[st.integers(1, 6)] * 3), st.tuples(*[sides] * 3), st.sampled_from([1, 2]))
-def test_lanewise_images_get_their_border_too(shape, widths, stride):
+def test_lanewise_images_are_padded_as_they_lie(shape, widths, stride):
     height, width, channels = shape
     values = np.random.default_rng(0).standard_normal((IMAGES, height * stride, width * stride, channels), np.float32)
-    x = images(values).array[:, ::stride, ::stride]
+    x = held(values, blocks=False).array[:, ::stride, ::stride]
     expected = np.pad(values[:, ::stride, ::stride], ((0, 0), *widths))
-    y = Images(expected.shape[1:])
-    for call in lanewise_padding(x, y.array, tuple(first for first, _ in widths)):
-        call()
+    y, (top, left, first) = Held(expected.shape[1:]), (before for before, _ in widths)
+    padding(as_it_lies(x), as_it_lies(y.array), (first, top, left, 0))()
     np.testing.assert_array_equal(y.array, expected)
-    np.testing.assert_array_equal(y.border(), 0)
     assert np.isnan(y.outside()).all()

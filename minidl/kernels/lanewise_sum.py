@@ -27,12 +27,11 @@ from .vector import LANES
 Array = NDArray[Any]
 
 MOST = {8: 16, 4: 6, 2: 2}[tile_rows()]  # rows of a tile: with a vector and a weight they fit the registers
-SHARED = MOST + 1
 
 
 def count_tiles(filters: int) -> int:
-    """Return in how many tiles filters are computed: an even number, which two threads share, or one of a few."""
-    return 1 if filters < SHARED else -(-filters // (2 * MOST)) * 2
+    """Return in how many tiles filters are computed: one if they fit it, else an even number for two threads."""
+    return 1 if filters <= MOST else -(-filters // (2 * MOST)) * 2
 
 
 def rows_of(filters: int) -> int:
@@ -74,7 +73,7 @@ def summing(rows: int) -> int:
             tile = tile_zero(rows)
             for k in range(depth):
                 tile = tile_fma(tile, u, k * rows, 1, x, k * LANES)
-                prefetch(u, step_u + k * rows, 0)  # of the next time; all at once would be slower
+                prefetch(u, step_u + k * rows, 1, 0)  # of the next time; all at once would be slower
             tile_store(tile, sums, 0, LANES)
             x, u, sums = pointer(x, step_x), pointer(u, step_u), pointer(sums, step_sums)
         return 0

@@ -145,20 +145,21 @@ def store_part(typing: Any, array: Any, index: Any, vector: Any, count: Any) -> 
 
 
 @intrinsic(prefer_literal=True)
-def prefetch(typing: Any, array: Any, index: Any, write: Any) -> Any:
-    """``prefetch(array, index, write)``: ask for the cache line of an element, to read or (a constant 1) to write it.
+def prefetch(typing: Any, array: Any, index: Any, level: Any, write: Any) -> Any:
+    """``prefetch(array, index, level, write)``: ask for the cache line of an element, to read or to write it (0 or 1).
 
-    It does nothing but take time if the element does not exist.
+    It shall be in the cache of this level (1 or 2) and above; both are constants. It does nothing but take time if the
+    element does not exist.
     """
 
     def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         pointer = builder.bitcast(emit_pointer(context, builder, sig.args[0], *args[:2]), cgutils.voidptr_t)
         kind = ir.FunctionType(ir.VoidType(), [pointer.type, INT32, INT32, INT32])
         function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        builder.call(function, [pointer, INT32(write.literal_value), INT32(2), INT32(1)])
+        builder.call(function, [pointer, INT32(write.literal_value), INT32(4 - level.literal_value), INT32(1)])
         return context.get_dummy_value()
 
-    return types.void(array, types.intp, write), lower
+    return types.void(array, types.intp, level, write), lower
 
 
 @intrinsic

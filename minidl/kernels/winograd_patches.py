@@ -35,9 +35,9 @@ def prefetch_part(array, at, lines, point, write):
     lines = min(lines, PREFETCHED)
     for line in range(point * lines // 36, (point + 1) * lines // 36):
         if write:
-            prefetch(array, at + line * LANES, 1)
+            prefetch(array, at + line * LANES, 2, 1)
         else:
-            prefetch(array, at + line * LANES, 0)
+            prefetch(array, at + line * LANES, 2, 0)
 
 
 @jit

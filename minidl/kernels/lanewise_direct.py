@@ -38,9 +38,10 @@ def correlate(start, stop, address):
     in_height, in_width, depth = x_size
     height, width, filters = y_size
     taps = kernel[0] * kernel[1]
-    copies, scratch = line_up(depth * taps * LANES), line_up(filters * LANES)
+    scratch = line_up((depth * taps + filters) * LANES)
     for h in range(start, stop):
-        seen, sums = pointer(copies, 0), pointer(scratch, 0)  # named here, as numba frees an array after its last name
+        seen = pointer(scratch, 0)  # named in the loop, as numba frees an array after its last name
+        sums = pointer(seen, depth * taps * LANES)
         for w in range(width):
             top, left = h * stride[0] - padding[0], w * stride[1] - padding[1]
             for c in range(depth):

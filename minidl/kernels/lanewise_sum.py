@@ -74,6 +74,7 @@ def summing(rows: int) -> int:
             for k in range(depth):
                 tile = tile_fma(tile, u, k * rows, 1, x, k * LANES)
                 prefetch(u, step_u + k * rows, 1, 0)  # of the next time; all at once would be slower
+                prefetch(x, step_x + k * LANES, 1, 0)
             tile_store(tile, sums, 0, LANES)
             x, u, sums = pointer(x, step_x), pointer(u, step_u), pointer(sums, step_sums)
         return 0

@@ -61,15 +61,16 @@ def correlation(patch, input_2d, transform_back):
         x, u, bias, residual, floor, y, depth, size, tiles, v_plane, m_plane, blocks = arguments(address, KINDS)
         height, width, filters = size
         points = seen * seen
-        all_v, all_m, copies = line_up(points * v_plane), line_up(points * m_plane), line_up(points * LANES)
+        scratch = line_up(points * (v_plane + m_plane + LANES))  # at once, as memory takes some 200 ns to come
         count = tiles[0]
         for line in range(start // count, (stop + count - 1) // count):
-            v, m, scratch = pointer(all_v, 0), pointer(all_m, 0), pointer(copies, 0)  # here, or numba frees the arrays
+            v = pointer(scratch, 0)  # named in the loop, as numba frees an array after its last name
+            m, copy = pointer(v, points * v_plane), pointer(v, points * (v_plane + m_plane))
             top, first, last = line * patch, max(start - line * count, 0), min(stop - line * count, count)
             for left in range(0, width, patch):
                 for c in range(depth):
                     plane, to = pointer(x, c * height * width * LANES), pointer(v, c * LANES)
-                    transform(plane, top - 1, left - 1, height, width, blocks, scratch, to, v_plane)
+                    transform(plane, top - 1, left - 1, height, width, blocks, copy, to, v_plane)
                 for tile in range(first, last):
                     o, rows, function = part(tile, tiles, filters)
                     weights, walk = pointer(u, o * points * depth), (points, v_plane, rows * depth, m_plane)

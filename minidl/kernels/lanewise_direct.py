@@ -64,6 +64,7 @@ def bind(
     (height, width, filters), depth = y.shape[1:], x.shape[3]
     macs = LANES * height * width * filters * kernel[0] * kernel[1] * depth
     return [Loop(
-        correlate, height, grain(height, macs), flat(x), packed, bias, *end, flat(y), tiles_of(filters),
+        correlate, height, grain(height, macs), flat(x), packed, bias, *end, flat(y),
+        tiles_of(1, depth * kernel[0] * kernel[1], filters),
         x.shape[1:], y.shape[1:], kernel, stride, padding, blocks,
     )]  # fmt: skip

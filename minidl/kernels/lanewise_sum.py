@@ -8,7 +8,7 @@ parted evenly among tiles, and for each number of rows there is a function of it
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -27,34 +27,50 @@ from .vector import LANES
 Array = NDArray[Any]
 
 MOST = {8: 16, 4: 6, 2: 2}[tile_rows()]  # rows of a tile: with a vector and a weight they fit the registers
+ENOUGH = 8  # rows of a tile, so that additions need not wait for one another
+CACHE = 768  # vectors in a level-1 cache of 48 KiB
 
 
-def count_tiles(filters: int) -> int:
-    """Return in how many tiles filters are computed: one if they fit it, else an even number for two threads."""
-    return 1 if filters <= MOST else -(-filters // (2 * MOST)) * 2
+def count_tiles(points: int, depth: int, filters: int) -> int:
+    """Return in how many tiles filters are computed: one if they fit it, else an even number for two threads.
 
-
-def rows_of(filters: int) -> int:
-    """Return the rows of the largest tile."""
-    return -(-filters // count_tiles(filters))
+    Two also where the sums of one, at all points, would drive the inputs out of the level-1 cache, those of half not.
+    """
+    if filters > MOST:
+        return -(-filters // (2 * MOST)) * 2
+    half = filters // 2
+    return 2 if half >= ENOUGH and half + depth <= CACHE // points < filters + depth else 1
 
 
 def lay_out(u: Array) -> Array:
-    """(taps, C, O) → (tiles, taps, C, rows of the tile), flat: in the order in which the loops read them."""
-    return np.concatenate([tile.ravel() for tile in np.array_split(u, count_tiles(u.shape[2]), axis=2)])
+    """(points, C, O) → (tiles, points, C, rows of the tile), flat: in the order in which the loops read them."""
+    return np.concatenate([tile.ravel() for tile in np.array_split(u, count_tiles(*u.shape), axis=2)])
 
 
-def tiles_of(filters: int) -> tuple[int, int, int]:
-    """Return how many tiles there are, and the addresses of the functions for smaller and for larger ones."""
-    tiles = count_tiles(filters)
-    return tiles, summing(filters // tiles), summing(rows_of(filters))
+class Tiles(NamedTuple):
+    """How many tiles there are, and the addresses of the functions that sum the smaller and the larger ones."""
+
+    number: int
+    smaller: int
+    larger: int
+
+
+def tiles_of(points: int, depth: int, filters: int) -> Tiles:
+    """Return the tiles of a layer."""
+    number = count_tiles(points, depth, filters)
+    return Tiles(number, summing(filters // number), summing(rows_of(number, filters)))
+
+
+def rows_of(tiles: int, filters: int) -> int:
+    """Return the rows of the largest of so many tiles."""
+    return -(-filters // tiles)
 
 
 @jit
 def part(tile, tiles, filters):
     """Return the first filter of a tile, how many it has, and its function: `np.array_split` parts them so."""
-    count, smaller, larger = tiles
-    least, more = filters // count, filters % count
+    number, smaller, larger = tiles
+    least, more = filters // number, filters % number
     return tile * least + min(tile, more), least + (1 if tile < more else 0), larger if tile < more else smaller
 
 

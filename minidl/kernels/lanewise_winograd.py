@@ -94,14 +94,14 @@ def binding(patch: int, input_2d: Any, transform_back: Any) -> Callable[..., lis
         x: Array, u: Array, bias: Array, kernel: Pair, stride: Pair, padding: Pair, y: Array, end: Finish, blocks: bool
     ) -> list[Call]:
         """Return the call that fills y from x, both lanewise, from transformed weights: 3×3, stride 1, padding 1."""
-        (height, width, filters), depth, tiles = y.shape[1:], x.shape[3], tiles_of(y.shape[3])
-        lines = -(-height // patch)
-        items = lines * tiles[0]
-        macs = LANES * points * depth * filters * lines * -(-width // patch)
-        odd = (depth | 1) * LANES, (rows_of(filters) | 1) * LANES  # so that points spread over the sets of a cache
+        size, depth = y.shape[1:], x.shape[3]
+        tiles, lines = tiles_of(points, depth, size[2]), -(-size[0] // patch)
+        items, macs = lines * tiles.number, LANES * points * depth * size[2] * lines * -(-size[1] // patch)
+        v_plane = (depth | 1) * LANES  # odd, and so the next: points spread over the sets of a cache
+        m_plane = (rows_of(tiles.number, size[2]) | 1) * LANES
         return [Loop(
-            correlate, items, grain(items, macs), flat(x), u, bias, *end, flat(y), depth, y.shape[1:],
-            tiles, *odd, blocks,
+            correlate, items, grain(items, macs), flat(x), u, bias, *end, flat(y), depth, size, tiles, v_plane, m_plane,
+            blocks,
         )]  # fmt: skip
 
     return bind

@@ -123,15 +123,16 @@ def test_beyond_an_edge_are_zeros_or_the_next_block(height, width, top, left, ro
         np.testing.assert_array_equal(seen[:, :, lane], want)
 
 
-@given(st.integers(1, 300))
-def test_filters_are_parted_evenly_among_tiles(filters):
-    tiles, smaller, larger = lanewise_sum.tiles_of(filters)
-    parts = [lanewise_sum.part(tile, (tiles, smaller, larger), filters) for tile in range(tiles)]
+@given(st.sampled_from([1, 16, 36]), st.integers(1, 100), st.integers(1, 300))
+def test_filters_are_parted_evenly_among_tiles(points, depth, filters):
+    tiles = lanewise_sum.tiles_of(points, depth, filters)
+    parts = [lanewise_sum.part(tile, tuple(tiles), filters) for tile in range(tiles.number)]
     counts = [count for _, count, _ in parts]
     assert sum(counts) == filters and max(counts) <= lanewise_sum.MOST and max(counts) - min(counts) <= 1
-    assert [first for first, _, _ in parts] == [sum(counts[:i]) for i in range(tiles)]
+    assert max(counts) == lanewise_sum.rows_of(tiles.number, filters)
+    assert [first for first, _, _ in parts] == [sum(counts[:i]) for i in range(tiles.number)]
     assert [function for *_, function in parts] == [lanewise_sum.summing(count) for count in counts]
-    assert tiles == 1 or tiles % 2 == 0  # two threads share them
+    assert tiles.number == 1 or tiles.number % 2 == 0  # two threads share them
 
 
 # --- Convolutions -----------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ read anew for every patch of 16 images, so they must stay in the level-2 cache, 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from minidl.graph import Graph, Node
 from minidl.kernels.backend import compiled, conv_kind
@@ -27,8 +27,25 @@ def stages(graph: Graph, owners: dict[int, int], sizes: dict[int, int], together
     """
     if not suits(graph) or (together == 1 and not has_blocks(graph)):
         return []
-    (stage,) = cut(graph, owners, sizes, together)
+    (stage,) = cut(graph, in_place(graph, owners), sizes, together)
     return [stage] if together * stage.nbytes <= MOST_BYTES else []
+
+
+def in_place(graph: Graph, owners: dict[int, int]) -> dict[int, int]:
+    """Return the owners if a convolution is written over what is added to it, wherever nobody reads that later.
+
+    Lanewise convolutions read a residual only where they write at once; others may compute an output twice.
+    """
+    last = {owners[i]: node.index for node in graph for i in node.inputs if i in owners}
+    found: dict[int, int] = {}
+    for index, owner in owners.items():
+        node, shared = graph[index], found.get(owner, index)
+        if node.op == "ConvAddReLU" and cast(Any, node.function).add:
+            added = node.inputs[-1]
+            if owners.get(added) == added and last[added] == index and owners.get(node.inputs[0]) != added:
+                shared = found[added]
+        found[index] = shared
+    return found
 
 
 def suits(graph: Graph) -> bool:

@@ -55,7 +55,8 @@ def cut(graph: Graph, owners: dict[int, int], sizes: dict[int, int], together: i
             start = stages.pop().input
         inside = [i for i in last if start < i < end or (together and i == start)]
         offsets, nbytes = layout([Life(sizes[i], i, min(last[i], end)) for i in inside])
-        place = dict(zip(inside, offsets, strict=True))
+        lies = dict(zip(inside, offsets, strict=True))
+        place = {i: lies[owner] for i, owner in owners.items() if owner in lies}
         stages.append(Stage(graph.nodes[start + 1 : end + 1], start, end, chunk, place, nbytes))
     return stages
 

@@ -194,9 +194,9 @@ def test_batch_sizes_take_turns():
 
 
 def test_peak_memory_is_what_a_residual_block_needs_at_once_and_a_chunk_at_a_time():
-    model, shape = shaken("resnet8")  # 16 channels at 32 x 32 pixels: the block's input, its middle and its output
+    model, shape = shaken("resnet8")  # 16 channels at 32 x 32 pixels: the block's middle, and its input or output
     plan = runtime.compile(model, shape, threads=1)
-    block = 3 * 4 * 32 * 32 * 16
+    block = 2 * 4 * 32 * 32 * 16
     assert block <= plan.peak_bytes() <= 1.5 * block
     assert plan.peak_bytes(256) < 100 * block
     assert runtime.compile(model, shape, threads=2).peak_bytes(256) < 200 * block

@@ -167,6 +167,37 @@ def test_drawn_networks_compute_the_same_in_blocks(widths, batch, threads, seed)
     np.testing.assert_array_equal(plan(x), np.concatenate([plan(one[None]) for one in x]))  # each on its own
 
 
+class Later(nn.Module):
+    """A sum whose term is read once more, after it or as the convolution's own input."""
+
+    def __init__(self, term, again):
+        self.term, self.again = term, again
+        self.conv1, self.conv2, self.conv3 = (conv(c, 8, 3, padding=1) for c in (3, 8, 8))
+
+    def forward(self, x):
+        a = self.conv1(x)
+        b = self.conv2(a)
+        total = self.conv3(b) + (a, b)[self.term]
+        for value in (a, b, total)[self.again :]:
+            total = self.conv3(total) + value
+        return nn.ops.global_avg_pool2d(total)
+
+
+@pytest.mark.parametrize("term", [0, 1])
+@pytest.mark.parametrize("again", [0, 1, 2, 3])
+def test_a_sum_is_written_over_what_nobody_reads_later(term, again):
+    model = Later(term, again)
+    x = np.random.default_rng(0).standard_normal((16, 16, 16, 3)).astype(np.float32)
+    plan = runtime.compile(model.eval(), (16, 16, 3))
+    assert plan.program.lanewise and plan.program.blocks
+    for batch in (16, 1):
+        assert_close(plan(x[:batch]), evaluate(model, x[:batch]))
+    (stage,) = plan.program.blocks
+    sums = [node for node in stage.nodes if node.op == "ConvAddReLU" and node.function.add]
+    in_place = any(stage.offsets[node.index] == stage.offsets[node.inputs[-1]] for node in sums)
+    assert in_place == (term == 0 or again < 2)  # otherwise a term is what the convolution reads
+
+
 def test_a_network_without_blocks_runs_as_it_lies():
     model, shape = shaken("resnet8")
     assert has_blocks(model, shape) and not has_blocks(model, (30, 32, 3))

@@ -62,6 +62,16 @@ def take_part(me, desk, loops, count, width, threads):
 
 
 @jit
+def take_all(loops, count, width):
+    """Run `count` loops, each `width` numbers further on, in the only thread; 0 if one got no memory, else 1."""
+    for i in range(count):
+        loop = loops + 8 * width * i
+        if call(get(loop, FUNCTION), 0, get(loop, ITEMS), get(loop, ARGUMENTS)) == 0:
+            return 0
+    return 1
+
+
+@jit
 def lead(desk):
     """Open a round for what lies on the desk, take part as thread 0, and return when all have left it."""
     add(desk, ROUND, 1)
@@ -110,14 +120,11 @@ class Row:
 
     def __call__(self) -> None:
         """Run them."""
-        self.table[:, DONE:] = 0
-        helpers = pool()
-        if self.threads == 1 or in_a_loop() or not helpers.desk_lock.acquire(blocking=False):
-            desk = np.zeros_like(helpers.desk)
-            take_part(0, address(desk), self.address, *self.table.shape, 1)
-            check(1 - desk[FAILED])
+        if self.threads == 1 or in_a_loop() or not (helpers := pool()).desk_lock.acquire(blocking=False):
+            check(take_all(self.address, *self.table.shape))
             return
         try:
+            self.table[:, DONE:] = 0
             desk = helpers.desk
             desk[JOINED : THREADS + 1] = 1, 0, self.address, *self.table.shape, self.threads
             if desk[AWAKE] < self.threads - 1 and helpers.jobs.empty():

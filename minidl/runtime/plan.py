@@ -41,6 +41,7 @@ class Plan:
         self.graph, self.threads = graph, threads
         self.choices = backend(), conv_kind()
         self.program = Program(graph)
+        self.takes = graph.input.shape, self.program.dtypes[graph.input.index]
         self.memory = np.empty(0, np.uint8)
         self.bound: dict[tuple[int, int], Calls] = {}
         self.lock = threading.Lock()
@@ -70,10 +71,10 @@ class Plan:
 
     def _bound(self, x: Array) -> Calls:
         """The calls for this batch size, with x in its place."""
-        node, dtype = self.graph.input, self.program.dtypes[self.graph.input.index]
-        if x.shape[1:] != node.shape or x.dtype != dtype:
+        shape, dtype = self.takes
+        if x.shape[1:] != shape or x.dtype != dtype:
             raise ValueError(
-                f"the plan got x of shape {x.shape} and {x.dtype}, expected (N, {', '.join(map(str, node.shape))}) and "
+                f"the plan got x of shape {x.shape} and {x.dtype}, expected (N, {', '.join(map(str, shape))}) and "
                 f"{dtype}: convert x, or compile the network for this input shape"
             )
         key = len(x), get_num_threads()

@@ -58,7 +58,7 @@ class Tiles(NamedTuple):
 def tiles_of(points: int, depth: int, filters: int) -> Tiles:
     """Return the tiles of a layer."""
     number = count_tiles(points, depth, filters)
-    return Tiles(number, summing(filters // number), summing(rows_of(number, filters)))
+    return Tiles(number, summing(filters // number).address, summing(rows_of(number, filters)).address)
 
 
 def rows_of(tiles: int, filters: int) -> int:
@@ -78,8 +78,8 @@ SIGNATURE = types.intp(FLOATS, FLOATS, FLOATS, *[types.intp] * 5)
 
 
 @functools.cache
-def summing(rows: int) -> int:
-    """Return the address of the function that sums tiles of so many filters, which to numba must be a constant.
+def summing(rows: int) -> Any:
+    """Return the compiled function that sums tiles of so many filters, which to numba must be a constant.
 
     sums[o] = Σ_k x[k] · u[k, o], `times` times, and then so much further in x, in u and in sums.
     """
@@ -95,8 +95,7 @@ def summing(rows: int) -> int:
             x, u, sums = pointer(x, step_x), pointer(u, step_u), pointer(sums, step_sums)
         return 0
 
-    address: int = cached(numba.cfunc, SIGNATURE)(sum_tiles).address
-    return address
+    return cached(numba.cfunc, SIGNATURE)(sum_tiles)  # kept, and with it the code at its address
 
 
 @intrinsic

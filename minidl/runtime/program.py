@@ -26,9 +26,6 @@ from minidl.types import Array
 MOST_BYTES = 1 << 24  # of a chunk: in larger ones a call takes long, so each is made from Python, where Ctrl-C works
 
 
-ORDINARY, BLOCKS = 0, 1  # how the values of a stage lie; `IMAGES` says 16 images side by side
-
-
 @dataclass(frozen=True)
 class Calls:
     """A program for one batch size: fill `x`, make `calls`, read `y`; `steps` are the same, node by node."""
@@ -101,14 +98,14 @@ class Program:
 
     def _bind_stage(self, stage: Stage, x: Array, y: Array, inside: Array) -> list[tuple[Node, list[Call]]]:
         """The calls that compute y from x, with all values between them in the memory `inside`."""
-        lies = BLOCKS if stage in self.blocks else IMAGES if stage in self.lanewise and len(x) == IMAGES else ORDINARY
+        together = len(x) if stage in self.blocks or (stage in self.lanewise and len(x) == IMAGES) else 0
 
         def place(index: int) -> Array:
-            return self._array(inside, index, len(x), len(x) * stage.offsets[index], lies)
+            return self._array(inside, index, len(x), len(x) * stage.offsets[index], together)
 
         arrays, before = {stage.input: x}, list[Call]()
         steps: list[tuple[Node, list[Call]]] = []
-        if lies:
+        if together:
             from minidl.kernels.lanewise_copy import turning
 
             arrays[stage.input] = copy = place(stage.input)
@@ -128,13 +125,16 @@ class Program:
             arrays[node.index] = value
         return steps
 
-    def _array(self, memory: Array, index: int, batch: int, offset: int, lies: int = ORDINARY) -> Array:
-        """A node's value for a batch, (batch, *shape), at an offset in the memory; lanewise if it is of images."""
+    def _array(self, memory: Array, index: int, batch: int, offset: int, together: int = 0) -> Array:
+        """A node's value for a batch, (batch, *shape), at an offset in the memory.
+
+        `together`: images are lanewise, 16 of them or 1 in blocks.
+        """
         flat = memory[offset : offset + batch * self.sizes[index]].view(self.dtypes[index])
         shape = self.graph[index].shape
-        if lies == ORDINARY or len(shape) != 3:
+        if not together or len(shape) != 3:
             return flat.reshape(batch, *shape)
-        return lanewise.place(flat, shape if lies == IMAGES else lanewise.block(shape))
+        return lanewise.place(flat, shape if together == IMAGES else lanewise.block(shape))
 
 
 def _in_rows(calls: list[Call]) -> list[Call]:

@@ -62,7 +62,7 @@ class Program:
         stages = self.stages(batch)
         lives = [Life(batch * self.sizes[i], s - 1, s) for s, i in enumerate(self._between(stages))]
         for s, stage in enumerate(stages):
-            lives.append(Life(_slots(stage, batch, threads) * min(stage.chunk, batch) * stage.nbytes, s, s))
+            lives.append(Life(self._slots(stage, batch, threads) * min(stage.chunk, batch) * stage.nbytes, s, s))
         return layout(lives)
 
     def bind(self, batch: int, threads: int, memory: Array) -> Calls:
@@ -75,7 +75,7 @@ class Program:
         bound = Calls(whole[0], whole[-1], [], [])
         made: list[Call] = []
         for s, stage in enumerate(stages):
-            slots = _slots(stage, batch, threads)
+            slots = self._slots(stage, batch, threads)
             slot_size = min(stage.chunk, batch) * stage.nbytes
             calls: list[list[Call]] = [[] for _ in range(slots)]
             for piece, first in enumerate(range(0, batch, stage.chunk)):
@@ -91,6 +91,14 @@ class Program:
             made += calls[0] if slots == 1 else [partial(parallel_for, _make, slots, 1, calls)]
         bound.calls.extend(_in_rows(made))  # not across chunks, as no Ctrl-C comes through while a row runs
         return bound
+
+    def _slots(self, stage: Stage, batch: int, threads: int) -> int:
+        """How many chunks run at the same time, each on one thread; where they are few, threads share the work in each.
+
+        In the blocks of one image there is little to share: each thread has images of its own once there is one more.
+        """
+        pieces, many = -(-batch // stage.chunk), threads + 1 if stage in self.blocks else 4 * threads
+        return threads if pieces >= many or (pieces > 0 and pieces % threads == 0) else 1
 
     def _between(self, stages: list[Stage]) -> list[int]:
         """The values before, between and after the stages."""
@@ -144,12 +152,6 @@ def _in_rows(calls: list[Call]) -> list[Call]:
     from minidl.kernels.lockstep import in_rows
 
     return in_rows(calls)
-
-
-def _slots(stage: Stage, batch: int, threads: int) -> int:
-    """How many chunks run at the same time, each on one thread; where they are few, threads share the work in each."""
-    pieces = -(-batch // stage.chunk)
-    return threads if pieces >= 4 * threads or (pieces > 0 and pieces % threads == 0) else 1
 
 
 def _make(start: int, stop: int, calls: Sequence[Sequence[Call]]) -> None:

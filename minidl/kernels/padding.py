@@ -28,7 +28,7 @@ def pad(start, stop, address):
             at = image * x_steps[0] + row * x_steps[1]
             to += before[2] * channels + before[3]
             for _ in range(x_size[2]):
-                if x_steps[3] == 1:
+                if x_steps[3] == 1:  # known to be so, it is copied in whole vectors
                     for c in range(x_size[3]):
                         y[to + c] = x[at + c]
                 else:

@@ -6,7 +6,6 @@ What remains at the time of a call is the loop alone, with a residual and a ReLU
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -44,7 +43,7 @@ class PreparedConv:
             return self._bind_lanewise(x, y, residual, relu, blocks)
         stride, padding, groups = self.how
         prepare, bind = FORWARD[choose(x.shape, self.weight.shape, stride, padding, groups, prepared=True)]
-        packed = self._once(prepare, partial(prepare, self.weight, groups))
+        packed = self._once(prepare, groups)
         return bind(x, packed, self.bias, self.kernel, stride, padding, groups, y, finish(residual, relu))
 
     def _bind_lanewise(self, x: Array, y: Array, residual: Array | None, relu: bool, blocks: bool) -> list[Call]:
@@ -56,11 +55,11 @@ class PreparedConv:
             )
         size = (y.shape[1], y.shape[2])
         prepare, bind = LANEWISE[choose_lanewise(size, self.weight.shape, stride, padding)]
-        packed = self._once(prepare, partial(prepare, self.weight))
+        packed = self._once(prepare)
         end = finish(None if residual is None else lanewise.flat(residual), relu)
         return bind(x, packed, self.bias, self.kernel, stride, padding, y, end, blocks)
 
-    def _once(self, key: Callable[..., Array], make: Callable[[], Array]) -> Array:
-        if key not in self.prepared:
-            self.prepared[key] = make()
-        return self.prepared[key]
+    def _once(self, prepare: Callable[..., Array], *how: int) -> Array:
+        if prepare not in self.prepared:
+            self.prepared[prepare] = prepare(self.weight, *how)
+        return self.prepared[prepare]

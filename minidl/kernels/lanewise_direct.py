@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from .direct import Call, grain
 from .entry import DONE, Loop, arguments, entry
 from .finish import Finish, finish_tile
-from .lanewise import flat
+from .lanewise import flat, steps
 from .lanewise_edge import copy_seen
 from .lanewise_sum import call_sum, lay_out, part, tiles_of
 from .simd import line_up, load, pointer, spread
@@ -28,13 +28,15 @@ def prepare(weight: Array) -> Array:
     return lay_out(weight.transpose(3, 1, 2, 0).reshape(1, -1, len(weight)))
 
 
-KINDS = "ppppfp333222i"
+KINDS = "ppppfp22333222i"
 
 
 @entry(KINDS)
 def correlate(start, stop, address):
     """Convolve; an item in [start, stop) is a row of outputs, of all lanes."""
-    x, u, bias, residual, floor, y, tiles, x_size, y_size, kernel, stride, padding, blocks = arguments(address, KINDS)
+    (
+        x, u, bias, residual, floor, y, x_steps, y_steps, tiles, x_size, y_size, kernel, stride, padding, blocks,
+    ) = arguments(address, KINDS)  # fmt: skip
     in_height, in_width, depth = x_size
     height, width, filters = y_size
     taps = kernel[0] * kernel[1]
@@ -45,14 +47,14 @@ def correlate(start, stop, address):
         for w in range(width):
             top, left = h * stride[0] - padding[0], w * stride[1] - padding[1]
             for c in range(depth):
-                plane, to = pointer(x, c * in_height * in_width * LANES), pointer(seen, c * taps * LANES)
-                copy_seen(plane, top, left, kernel[0], kernel[1], in_height, in_width, blocks, to)
+                plane, to = pointer(x, c * x_steps[1]), pointer(seen, c * taps * LANES)
+                copy_seen(plane, x_steps[0], top, left, kernel[0], kernel[1], in_height, in_width, blocks, to)
             for tile in range(tiles[0]):
                 o, count, function = part(tile, tiles, filters)
                 call_sum(function, seen, pointer(u, o * depth * taps), sums, depth * taps, (1, 0, 0, 0))
                 for k in range(count):
                     done = (load(sums, k * LANES) + spread(bias, o + k),)
-                    to = (((o + k) * height + h) * width + w) * LANES
+                    to = h * y_steps[0] + (o + k) * y_steps[1] + w * LANES
                     finish_tile(done, residual, floor, y, to, 0, 1, LANES)
     return DONE
 
@@ -65,6 +67,6 @@ def bind(
     macs = LANES * height * width * filters * kernel[0] * kernel[1] * depth
     return [Loop(
         correlate, height, grain(height, macs), flat(x), packed, bias, *end, flat(y),
-        tiles_of(1, depth * kernel[0] * kernel[1], filters),
+        steps(x), steps(y), tiles_of(1, depth * kernel[0] * kernel[1], filters),
         x.shape[1:], y.shape[1:], kernel, stride, padding, blocks,
     )]  # fmt: skip

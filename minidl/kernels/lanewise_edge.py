@@ -57,9 +57,11 @@ copy_above, copy_own, copy_below = row_copy(-1), row_copy(0), row_copy(1)
 
 
 @jit
-def copy_seen(x, top, left, rows, cols, height, width, blocks, scratch):
-    """Copy `rows` × `cols` pixels from (top, left), −1 at least, of a plane of so many, an image's or of `blocks`."""
-    row = width * LANES
+def copy_seen(x, row, top, left, rows, cols, height, width, blocks, scratch):
+    """Copy `rows` × `cols` pixels from (top, left), −1 at least, of a plane of so many, an image's or of `blocks`.
+
+    Its rows lie `row` floats apart.
+    """
     if top >= 0 and left >= 0 and top + rows <= height and left + cols <= width:
         for i in range(rows):
             for j in range(cols):

@@ -17,7 +17,7 @@ from .direct import Call, grain
 from .entry import DONE, Loop, arguments, entry
 from .finish import Finish
 from .jit import jit
-from .lanewise import flat
+from .lanewise import flat, steps
 from .lanewise_edge import copy_seen
 from .lanewise_sum import call_sum, lay_out, part, rows_of, tiles_of
 from .simd import line_up, pointer, spread, zero
@@ -39,7 +39,7 @@ def prepare_small(weight: Array) -> Array:
     return lay_out(winograd_small.filter_2d(weight))
 
 
-KINDS = "ppppfpi33iii"
+KINDS = "ppppfp22i33iii"
 
 
 def correlation(patch, input_2d, transform_back):
@@ -47,18 +47,20 @@ def correlation(patch, input_2d, transform_back):
     seen = patch + 2
 
     @jit
-    def transform(x, top, left, height, width, blocks, scratch, v, v_plane):
-        """Store the points of the patch of a plane that begins at (top, left)."""
-        first, row = pointer(x, (top * width + left) * LANES), width * LANES
+    def transform(x, row, top, left, height, width, blocks, scratch, v, v_plane):
+        """Store the points of the patch that begins at (top, left) of a plane whose rows are `row` floats apart."""
+        first = pointer(x, top * row + left * LANES)
         if top < 0 or left < 0 or top + seen > height or left + seen > width:
-            copy_seen(x, top, left, seen, seen, height, width, blocks, scratch)
+            copy_seen(x, row, top, left, seen, seen, height, width, blocks, scratch)
             first, row = scratch, seen * LANES
         input_2d(zero(), first, row, LANES, v, v_plane)
 
     @entry(KINDS)
     def correlate(start, stop, address):
         """Convolve; an item in [start, stop) is a tile of filters of a row of patches of outputs, of all lanes."""
-        x, u, bias, residual, floor, y, depth, size, tiles, v_plane, m_plane, blocks = arguments(address, KINDS)
+        (
+            x, u, bias, residual, floor, y, x_steps, y_steps, depth, size, tiles, v_plane, m_plane, blocks,
+        ) = arguments(address, KINDS)  # fmt: skip
         height, width, filters = size
         points = seen * seen
         scratch = line_up(points * (v_plane + m_plane + LANES))  # at once, as memory takes some 200 ns to come
@@ -69,8 +71,8 @@ def correlation(patch, input_2d, transform_back):
             top, first, last = line * patch, max(start - line * count, 0), min(stop - line * count, count)
             for left in range(0, width, patch):
                 for c in range(depth):
-                    plane, to = pointer(x, c * height * width * LANES), pointer(v, c * LANES)
-                    transform(plane, top - 1, left - 1, height, width, blocks, copy, to, v_plane)
+                    plane, to = pointer(x, c * x_steps[1]), pointer(v, c * LANES)
+                    transform(plane, x_steps[0], top - 1, left - 1, height, width, blocks, copy, to, v_plane)
                 for tile in range(first, last):
                     o, rows, function = part(tile, tiles, filters)
                     weights, walk = pointer(u, o * points * depth), (points, v_plane, rows * depth, m_plane)
@@ -78,7 +80,7 @@ def correlation(patch, input_2d, transform_back):
                     for k in range(rows):
                         transform_back(
                             spread(bias, o + k), pointer(m, k * LANES), m_plane, residual, floor, y,
-                            (((o + k) * height + top) * width + left) * LANES, (0, 0, width * LANES, LANES),
+                            top * y_steps[0] + (o + k) * y_steps[1] + left * LANES, (0, 0, y_steps[0], LANES),
                             min(patch, height - top), min(patch, width - left), LANES,
                         )  # fmt: skip
         return DONE
@@ -100,8 +102,8 @@ def binding(patch: int, input_2d: Any, transform_back: Any) -> Callable[..., lis
         v_plane = (depth | 1) * LANES  # odd, and so the next: points spread over the sets of a cache
         m_plane = (rows_of(tiles.number, size[2]) | 1) * LANES
         return [Loop(
-            correlate, items, grain(items, macs), flat(x), u, bias, *end, flat(y), depth, size, tiles, v_plane, m_plane,
-            blocks,
+            correlate, items, grain(items, macs), flat(x), u, bias, *end, flat(y), steps(x), steps(y), depth, size,
+            tiles, v_plane, m_plane, blocks,
         )]  # fmt: skip
 
     return bind

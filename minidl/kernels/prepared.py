@@ -56,6 +56,8 @@ class PreparedConv:
         size = (y.shape[1], y.shape[2])
         prepare, bind = LANEWISE[choose_lanewise(size, self.weight.shape, stride, padding)]
         packed = self._once(prepare)
+        if residual is not None and lanewise.order(residual) != lanewise.order(y):
+            raise ValueError("a lanewise convolution got a residual that lies otherwise than y, expected the same order")
         end = finish(None if residual is None else lanewise.flat(residual), relu)
         return bind(x, packed, self.bias, self.kernel, stride, padding, y, end, blocks)
 

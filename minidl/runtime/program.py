@@ -142,7 +142,7 @@ class Program:
         shape = self.graph[index].shape
         if not together or len(shape) != 3:
             return flat.reshape(batch, *shape)
-        return lanewise.place(flat, shape if together == IMAGES else lanewise.block(shape))
+        return lanewise.place(flat, shape) if together == IMAGES else lanewise.place(flat, lanewise.block(shape), True)
 
 
 def _in_rows(calls: list[Call]) -> list[Call]:

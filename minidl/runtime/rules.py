@@ -48,9 +48,9 @@ def _conv(node: Node, sources: tuple[Node, ...]) -> Bind | None:
     def bind(inputs: list[Array], y: Array) -> list[Call]:
         x, *rest = inputs
         calls: list[Call] = []
-        laid_out = _lanewise if lanewise.holds(y) else _contiguous
-        x, residual = laid_out(x, calls), laid_out(rest[-1], calls) if added else None
         blocks = lanewise.holds(y) and y.shape[1:] != node.shape
+        laid_out = partial(_lanewise, blocks=blocks) if lanewise.holds(y) else _contiguous
+        x, residual = laid_out(x, calls), laid_out(rest[-1], calls) if added else None
         return calls + conv.bind(x, y, residual, fused and function.relu, blocks)
 
     return bind
@@ -96,11 +96,11 @@ def _contiguous(x: Array, calls: list[Call]) -> Array:
     return copy
 
 
-def _lanewise(x: Array, calls: list[Call]) -> Array:
-    """Return x, or lanewise images that an added call copies x to."""
+def _lanewise(x: Array, calls: list[Call], blocks: bool) -> Array:
+    """Return x, or lanewise images or blocks that an added call copies x to."""
     if lanewise.holds(x):
         return x
-    copy = lanewise.place(np.empty(x.size, x.dtype), x.shape[1:])
+    copy = lanewise.place(np.empty(x.size, x.dtype), x.shape[1:], blocks)
     calls.append(partial(np.copyto, copy, x))
     return copy
 
@@ -141,7 +141,8 @@ def _pad(node: Node, sources: tuple[Node, ...]) -> Bind:
 
             x, before = inputs[0], tuple(first for first, _ in function.widths)
             if lanewise.holds(y):
-                x, y, before = lanewise.as_it_lies(x), lanewise.as_it_lies(y), (before[3], *before[1:3], before[0])
+                axes = lanewise.order(y)
+                x, y, before = x.transpose(axes), y.transpose(axes), tuple(before[axis] for axis in axes)
             return [padding(x, y, before)]
         inside = tuple(slice(before, n - after) for (before, after), n in zip(function.widths, y.shape, strict=True))
         return [partial(y.fill, 0), partial(np.copyto, y[inside], inputs[0])]

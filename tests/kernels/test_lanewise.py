@@ -31,9 +31,9 @@ def _two_threads():
 class Held:
     """A lanewise array in the middle of a memory of NaN."""
 
-    def __init__(self, shape):
+    def __init__(self, shape, blocks=False):
         self.memory = np.full(IMAGES * int(np.prod(shape)) + 2 * IMAGES, np.nan, np.float32)
-        self.array = lanewise.place(self.memory[IMAGES:-IMAGES], shape)
+        self.array = lanewise.place(self.memory[IMAGES:-IMAGES], shape, blocks)
 
     def outside(self):
         return self.memory[[*range(IMAGES), *range(-IMAGES, 0)]]
@@ -41,7 +41,7 @@ class Held:
 
 def held(values, blocks):
     """Images (16, H, W, C), or the blocks of one image (1, H, W, C)."""
-    kept = Held(lanewise.block(values.shape[1:]) if blocks else values.shape[1:])
+    kept = Held(lanewise.block(values.shape[1:]) if blocks else values.shape[1:], blocks)
     for call in turning(values, kept.array):
         call()
     return kept
@@ -83,20 +83,29 @@ def test_a_copy_holds_the_images(height, width, channels, blocks, seed):
     assert np.shares_memory(lanewise.flat(kept.array), kept.memory)
 
 
-def test_what_is_not_laid_out_so_is_not_taken_for_it():
-    kept = Held((8, 8, 4)).array
+@pytest.mark.parametrize("blocks", [False, True])
+def test_what_is_not_laid_out_so_is_not_taken_for_it(blocks):
+    kept = Held((8, 8, 4), blocks).array
+    rows, channels = kept[:, 1:3], kept[..., 1:3]
     pieces = (
         kept[:, ::2, ::2],
-        kept[:, 1:],
         kept[:, :, :7],
         kept[:8],
         kept[..., ::2],
         np.ascontiguousarray(kept),
         kept[0],
+        channels if blocks else rows,
     )
     for piece in pieces:
         assert not lanewise.holds(piece)
-    assert lanewise.holds(kept[..., 1:3])  # whole planes
+    assert lanewise.holds(rows if blocks else channels)  # they are together
+
+
+def test_a_residual_must_lie_as_the_output_does():
+    layer = prepared.PreparedConv(np.ones((3, 1, 1, 3), np.float32), None, (1, 1), (0, 0), 1)
+    x, y, residual = (Held((4, 4, 3), blocks).array for blocks in (True, True, False))
+    with pytest.raises(ValueError, match="residual"):
+        layer.bind(x, y, residual, blocks=True)
 
 
 @given(SIZES, SIZES, CHANNELS, st.booleans(), st.integers(0, 99))
@@ -112,8 +121,9 @@ def test_averages_are_those_of_each_channel_of_each_image(height, width, channel
 def test_beyond_an_edge_are_zeros_or_the_next_block(height, width, top, left, rows, cols, blocks):
     top, left = min(top, height - 1), min(left, width - 1)
     values = np.arange(1, 1 + IMAGES * height * width, dtype=np.float32).reshape(shape_of(height, width, 1, blocks))
-    kept, seen = held(values, blocks), np.full((rows, cols, LANES), np.nan, np.float32)
-    copy_seen(lanewise.flat(kept.array), top, left, rows, cols, height, width, blocks, seen.reshape(-1))
+    kept, seen = held(values, blocks).array, np.full((rows, cols, LANES), np.nan, np.float32)
+    row, _ = lanewise.steps(kept)
+    copy_seen(lanewise.flat(kept), row, top, left, rows, cols, height, width, blocks, seen.reshape(-1))
     around = np.pad(values[..., 0], [(0, 0), (1, 7), (1, 7)])
     for lane in range(LANES):
         image, i, j = (0, lane // GRID * height, lane % GRID * width) if blocks else (lane, 0, 0)
@@ -167,7 +177,7 @@ def convolve(layer, residual, relu, integers):
     want = conv.forward_twin(*exact, stride, padding, 1)
     magnitude = conv.forward_twin(*map(abs, exact), stride, padding, 1).max()
     added = draw(rng, want.shape, integers)
-    y = Held(lanewise.block(want.shape[1:]) if blocks else want.shape[1:])
+    y = Held(lanewise.block(want.shape[1:]) if blocks else want.shape[1:], blocks)
     bound = prepared.PreparedConv(weight, bias, stride, padding, 1)
     kept = held(x, blocks), held(added, blocks)
     calls = bound.bind(kept[0].array, y.array, kept[1].array if residual else None, relu, blocks)

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 pytest.importorskip("numba")
 
-from test_lanewise import Held, held
+from test_lanewise import Held
 
-from minidl.kernels.lanewise import IMAGES, as_it_lies
+from minidl.kernels.lanewise import IMAGES, order
 from minidl.kernels.padding import padding
 
 sizes = st.integers(1, 5)
@@ -28,13 +28,15 @@ def test_it_is_numpys_pad(shape, widths, strides):
     assert np.isnan(memory[[0, -1]]).all()
 
 
-@given(st.tuples(*[st.integers(1, 6)] * 3), st.tuples(*[sides] * 3), st.sampled_from([1, 2]))
-def test_lanewise_images_are_padded_as_they_lie(shape, widths, stride):
+@given(st.tuples(*[st.integers(1, 6)] * 3), st.tuples(*[sides] * 3), st.sampled_from([1, 2]), st.booleans())
+def test_lanewise_images_are_padded_as_they_lie(shape, widths, stride, blocks):
     height, width, channels = shape
     values = np.random.default_rng(0).standard_normal((IMAGES, height * stride, width * stride, channels), np.float32)
-    x = held(values, blocks=False).array[:, ::stride, ::stride]
+    x = Held(values.shape[1:], blocks)
+    x.array[...] = values
     expected = np.pad(values[:, ::stride, ::stride], ((0, 0), *widths))
-    y, (top, left, first) = Held(expected.shape[1:]), (before for before, _ in widths)
-    padding(as_it_lies(x), as_it_lies(y.array), (first, top, left, 0))()
+    y = Held(expected.shape[1:], blocks)
+    axes, before = order(y.array), (0, *(first for first, _ in widths))
+    padding(x.array[:, ::stride, ::stride].transpose(axes), y.array.transpose(axes), tuple(before[a] for a in axes))()
     np.testing.assert_array_equal(y.array, expected)
     assert np.isnan(y.outside()).all()

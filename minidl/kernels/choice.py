@@ -29,7 +29,7 @@ REASONS = {
 LANEWISE_REASONS = {
     "direct": "the direct sum",
     "winograd": REASONS["winograd"],
-    "winograd_small": "Winograd F(2x2, 3x3), which replaces 36 multiplications by 16",
+    "small": "Winograd F(4x2, 3x3), which replaces 72 multiplications by 24,",
 }
 
 
@@ -42,12 +42,14 @@ def choose(*problem: *Problem, prepared: bool = False) -> str:
     return min(estimates, key=estimates.__getitem__)
 
 
-def choose_lanewise(size: Pair, weight: Shape, stride: Pair, padding: Pair) -> str:
-    """Return which kernel makes lanewise images of `size`: "direct", "winograd" or "winograd_small"."""
-    if (weight[1:3], stride, padding) != ((3, 3), (1, 1), (1, 1)) or max(size) == 1:
+def choose_lanewise(size: Pair, weight: Shape, stride: Pair, padding: Pair, blocks: bool) -> str:
+    """Return which kernel makes lanewise images or `blocks` of `size`, one of `LANEWISE_REASONS`."""
+    if (weight[1:3], stride, padding) != ((3, 3), (1, 1), (1, 1)):
         return "direct"
-    products = {patch: -(-size[0] // patch) * -(-size[1] // patch) * (patch + 2) ** 2 for patch in (4, 2)}
-    return "winograd" if products[4] <= products[2] else "winograd_small"
+    if blocks and size == (2, 2):
+        return "small"
+    patches = -(-size[0] // 4) * -(-size[1] // 4)
+    return "winograd" if 36 * patches < 9 * size[0] * size[1] else "direct"
 
 
 def transposed(*problem: *Problem) -> Problem:
@@ -90,7 +92,7 @@ def costs(*problem: *Problem, kind: str, prepared: bool) -> dict[str, float]:
 
 def explain_lanewise(size: Pair, weight: Shape, stride: Pair, padding: Pair, blocks: bool) -> str:
     """Say which kernel makes outputs of `size` in a narrow network, in 16 images at a time or in the blocks of one."""
-    name = choose_lanewise(size, weight, stride, padding)
+    name = choose_lanewise(size, weight, stride, padding, blocks)
     side_by_side = f"the 16 blocks of an image, {size[0]}x{size[1]} outputs each," if blocks else "16 images"
     return f"lanewise {name}: {LANEWISE_REASONS[name]}, {side_by_side} side by side, as all layers are narrow."
 

@@ -21,6 +21,7 @@ from . import (
     direct_weight,
     images,
     lanewise_direct,
+    lanewise_small,
     lanewise_winograd,
     winograd,
     winograd_weight,
@@ -142,7 +143,7 @@ class Lanewise(NamedTuple):
 LANEWISE = {
     "direct": Lanewise(lanewise_direct.prepare, lanewise_direct.bind),
     "winograd": Lanewise(lanewise_winograd.prepare, lanewise_winograd.bind),
-    "winograd_small": Lanewise(lanewise_winograd.prepare_small, lanewise_winograd.bind_small),
+    "small": Lanewise(lanewise_small.prepare, lanewise_small.bind),
 }
 GRAD_INPUT: dict[str, Callable[..., None]] = {
     "direct": direct_input.grad_input,

@@ -15,7 +15,7 @@ from .entry import DONE, Loop, arguments, entry
 from .finish import Finish, finish_tile
 from .lanewise import flat, steps
 from .lanewise_edge import copy_seen
-from .lanewise_sum import call_sum, lay_out, part, tiles_of
+from .lanewise_sum import call_sum, count_tiles, lay_out, part, tiles_of
 from .simd import line_up, load, pointer, spread
 from .vector import LANES
 
@@ -25,7 +25,8 @@ Pair = tuple[int, int]
 
 def prepare(weight: Array) -> Array:
     """Return `weight` (O, KH, KW, C) as the loops read it."""
-    return lay_out(weight.transpose(3, 1, 2, 0).reshape(1, -1, len(weight)))
+    u = weight.transpose(3, 1, 2, 0).reshape(1, -1, len(weight))
+    return lay_out(u, count_tiles(*u.shape))
 
 
 KINDS = "ppppfp22333222i"

@@ -37,14 +37,19 @@ def count_tiles(points: int, depth: int, filters: int) -> int:
     Two also where the sums of one, at all points, would drive the inputs out of the level-1 cache, those of half not.
     """
     if filters > MOST:
-        return -(-filters // (2 * MOST)) * 2
+        return even_tiles(filters, MOST)
     half = filters // 2
     return 2 if half >= ENOUGH and half + depth <= CACHE // points < filters + depth else 1
 
 
-def lay_out(u: Array) -> Array:
-    """(points, C, O) → (tiles, points, C, rows of the tile), flat: in the order in which the loops read them."""
-    return np.concatenate([tile.ravel() for tile in np.array_split(u, count_tiles(*u.shape), axis=2)])
+def even_tiles(filters: int, most: int) -> int:
+    """Return in how many tiles of `most` filters they are computed: in one, or in an even number for two threads."""
+    return 1 if filters <= most else -(-filters // (2 * most)) * 2
+
+
+def lay_out(u: Array, tiles: int) -> Array:
+    """(points, C, O, ...) → (tiles, points, C, rows of the tile, ...), flat: in the order in which loops read them."""
+    return np.concatenate([tile.ravel() for tile in np.array_split(u, tiles, axis=2)])
 
 
 class Tiles(NamedTuple):
@@ -95,7 +100,12 @@ def summing(rows: int) -> Any:
             x, u, sums = pointer(x, step_x), pointer(u, step_u), pointer(sums, step_sums)
         return 0
 
-    return cached(numba.cfunc, SIGNATURE)(sum_tiles)  # kept, and with it the code at its address
+    return sum_function(sum_tiles)
+
+
+def sum_function(function: Any) -> Any:
+    """Compile such a function, which must be kept: with it goes the code at its address."""
+    return cached(numba.cfunc, SIGNATURE)(function)
 
 
 @intrinsic

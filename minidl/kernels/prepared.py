@@ -54,7 +54,7 @@ class PreparedConv:
                 "expected padding 0 or 1, 1 group and lanewise images"
             )
         size = (y.shape[1], y.shape[2])
-        prepare, bind = LANEWISE[choose_lanewise(size, self.weight.shape, stride, padding)]
+        prepare, bind = LANEWISE[choose_lanewise(size, self.weight.shape, stride, padding, blocks)]
         packed = self._once(prepare)
         if residual is not None and lanewise.order(residual) != lanewise.order(y):
             raise ValueError("a lanewise convolution got a residual that lies otherwise than y, expected the same order")

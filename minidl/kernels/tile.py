@@ -177,13 +177,13 @@ def across(typing: Any, tiles: Any, row: Any) -> Any:
 
 @intrinsic
 def tile_transpose(typing: Any, tile: Any) -> Any:
-    """``tile_transpose(tile)``: row p's lane q to row q's lane p, of as many rows as lanes."""
+    """``tile_transpose(tile)``: row p's lane q to row q's lane p, of as many rows as lanes; of fewer in such squares."""
 
     def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         rows, lanes = list(cgutils.unpack_tuple(builder, args[0])), tile.dtype.lanes
         step = 1
-        while step < lanes:  # exchange the corners of blocks of 2·step by 2·step, all in step with one another
-            for p in range(lanes):
+        while step < len(rows):  # exchange the corners of blocks of 2·step by 2·step, all in step with one another
+            for p in range(len(rows)):
                 if not p & step:
                     a, b = rows[p], rows[p + step]
                     upper = [k if not k & step else lanes + k - step for k in range(lanes)]

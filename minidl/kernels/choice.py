@@ -29,7 +29,8 @@ REASONS = {
 LANEWISE_REASONS = {
     "direct": "the direct sum",
     "winograd": REASONS["winograd"],
-    "small": "Winograd F(4x2, 3x3), which replaces 72 multiplications by 24,",
+    "small": "Winograd F(4x2, 3x3), which replaces 72 multiplications by 24",
+    "stride": "Winograd's idea for stride 2, which replaces 36 multiplications by 25",
 }
 
 
@@ -44,12 +45,13 @@ def choose(*problem: *Problem, prepared: bool = False) -> str:
 
 def choose_lanewise(size: Pair, weight: Shape, stride: Pair, padding: Pair, blocks: bool) -> str:
     """Return which kernel makes lanewise images or `blocks` of `size`, one of `LANEWISE_REASONS`."""
-    if (weight[1:3], stride, padding) != ((3, 3), (1, 1), (1, 1)):
+    if (weight[1:3], padding) != ((3, 3), (1, 1)) or stride not in ((1, 1), (2, 2)):
         return "direct"
-    if blocks and size == (2, 2):
+    if blocks and (size, stride) == ((2, 2), (1, 1)):
         return "small"
-    patches = -(-size[0] // 4) * -(-size[1] // 4)
-    return "winograd" if 36 * patches < 9 * size[0] * size[1] else "direct"
+    kind, patch, points = ("winograd", 4, 36) if stride == (1, 1) else ("stride", 2, 25)
+    patches = -(-size[0] // patch) * -(-size[1] // patch)
+    return kind if points * patches < 9 * size[0] * size[1] else "direct"
 
 
 def transposed(*problem: *Problem) -> Problem:

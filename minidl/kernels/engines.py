@@ -22,6 +22,7 @@ from . import (
     images,
     lanewise_direct,
     lanewise_small,
+    lanewise_stride,
     lanewise_winograd,
     winograd,
     winograd_weight,
@@ -143,6 +144,7 @@ class Lanewise(NamedTuple):
 LANEWISE = {
     "direct": Lanewise(lanewise_direct.prepare, lanewise_direct.bind),
     "winograd": Lanewise(lanewise_winograd.prepare, lanewise_winograd.bind),
+    "stride": Lanewise(lanewise_stride.prepare, lanewise_stride.bind),
     "small": Lanewise(lanewise_small.prepare, lanewise_small.bind),
 }
 GRAD_INPUT: dict[str, Callable[..., None]] = {

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 from .jit import jit
@@ -23,14 +24,30 @@ def neighbour(typing: Any, vector: Any, down: Any, right: Any) -> Any:
     """``neighbour(vector, down, right)``: to each block what the block so far away has, zero beyond the image."""
 
     def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        found = []
-        for lane in range(LANES):
-            i, j = lane // GRID + down.literal_value, lane % GRID + right.literal_value
-            found.append(i * GRID + j if 0 <= i < GRID and 0 <= j < GRID else LANES)  # the first of the zeros
-        zeros = ir.Constant(ir.VectorType(FLOAT, LANES), [0.0] * LANES)
-        return builder.shuffle_vector(args[0], zeros, ir.Constant(ir.VectorType(INT32, LANES), found))
+        return emit_neighbour(builder, args[0], down.literal_value, right.literal_value)
 
     return vector_type(vector, down, right), lower
+
+
+@intrinsic(prefer_literal=True)
+def tile_neighbour(typing: Any, tile: Any, down: Any, right: Any) -> Any:
+    """``tile_neighbour(tile, down, right)``: the same for each row of a tile."""
+
+    def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        rows = cgutils.unpack_tuple(builder, args[0])
+        moved = [emit_neighbour(builder, row, down.literal_value, right.literal_value) for row in rows]
+        return context.make_tuple(builder, sig.return_type, moved)
+
+    return tile(tile, down, right), lower
+
+
+def emit_neighbour(builder: Any, vector: Any, down: int, right: int) -> Any:
+    found = []
+    for lane in range(LANES):
+        i, j = lane // GRID + down, lane % GRID + right
+        found.append(i * GRID + j if 0 <= i < GRID and 0 <= j < GRID else LANES)  # the first of the zeros
+    zeros = ir.Constant(ir.VectorType(FLOAT, LANES), [0.0] * LANES)
+    return builder.shuffle_vector(vector, zeros, ir.Constant(ir.VectorType(INT32, LANES), found))
 
 
 def row_copy(down):

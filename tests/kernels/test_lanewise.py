@@ -215,8 +215,10 @@ def test_the_kernel_is_the_one_with_the_fewest_products():
         kinds = {size: choose_lanewise((size, size), weight, *how, blocks) for size in range(1, 9)}
         assert kinds[1] == "direct" and kinds[2] == ("small" if blocks else "direct")
         assert {kinds[size] for size in (3, 4, 7, 8)} == {"winograd"}
-        for stride, padding in (((2, 2), (1, 1)), ((1, 1), (0, 0))):
+        for stride, padding in (((2, 1), (1, 1)), ((3, 3), (1, 1)), ((1, 1), (0, 0))):
             assert choose_lanewise((8, 8), weight, stride, padding, blocks) == "direct"
+        strided = [choose_lanewise((size, size), weight, (2, 2), (1, 1), blocks) for size in range(1, 5)]
+        assert strided == ["direct", "stride", "direct", "stride"]
 
 
 @given(layers(winograd=True), st.integers(0, IMAGES - 1))

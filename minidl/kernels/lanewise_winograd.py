@@ -21,7 +21,7 @@ from .lanewise import flat, steps
 from .lanewise_edge import copy_seen, neighbour, tile_neighbour
 from .lanewise_sum import call_sum, count_tiles, lay_out, part, rows_of, tiles_of
 from .simd import line_up, load, pointer, spread, zero
-from .tile import tile_load, tile_store, tile_zero
+from .tile import across, tile_store, tile_zero
 from .vector import LANES
 from .winograd_1d import input_1d
 from .winograd_transforms import input_2d, transform_back
@@ -58,24 +58,31 @@ def column(x, row, top, height, blocks):
 
 
 @jit
-def transform_on_edge(x, row, top, left, height, width, blocks, scratch, v, v_plane):
-    """Store the points of a patch whose outputs are all inside: its columns first, then those beyond the edge."""
-    for j in range(1, SEEN - 1):
-        tile_store(column(pointer(x, (left + j) * LANES), row, top, height, blocks), scratch, j * SEEN * LANES, LANES)
+def transform_on_edge(x, row, top, left, height, width, blocks, v, plane):
+    """Store the points of a patch whose outputs are all inside, columns first, then those beyond the edge."""
+    first = pointer(x, (left + 1) * LANES)
+    inner = (
+        column(first, row, top, height, blocks), column(pointer(first, LANES), row, top, height, blocks),
+        column(pointer(first, 2 * LANES), row, top, height, blocks),
+        column(pointer(first, 3 * LANES), row, top, height, blocks),
+    )  # fmt: skip
     before = after = tile_zero(SEEN)
     if left >= 0:
         before = column(pointer(x, left * LANES), row, top, height, blocks)
     elif blocks:
-        before = tile_neighbour(column(pointer(x, (width - 1) * LANES), row, top, height, blocks), 0, -1)
+        last = inner[3] if width == PATCH else column(pointer(x, (width - 1) * LANES), row, top, height, blocks)
+        before = tile_neighbour(last, 0, -1)
     if left + SEEN <= width:
         after = column(pointer(x, (left + SEEN - 1) * LANES), row, top, height, blocks)
     elif blocks:
-        after = tile_neighbour(column(x, row, top, height, blocks), 0, 1)
-    tile_store(before, scratch, 0, LANES)
-    tile_store(after, scratch, (SEEN - 1) * SEEN * LANES, LANES)
-    for i in range(SEEN):
-        points = input_1d(tile_load(SEEN, zero(), scratch, i * LANES, SEEN * LANES))
-        tile_store(points, v, i * SEEN * v_plane, v_plane)
+        after = tile_neighbour(inner[0] if width == PATCH else column(x, row, top, height, blocks), 0, 1)
+    c = (before, inner[0], inner[1], inner[2], inner[3], after)
+    tile_store(input_1d(across(c, 0)), v, 0, plane)
+    tile_store(input_1d(across(c, 1)), v, 6 * plane, plane)
+    tile_store(input_1d(across(c, 2)), v, 12 * plane, plane)
+    tile_store(input_1d(across(c, 3)), v, 18 * plane, plane)
+    tile_store(input_1d(across(c, 4)), v, 24 * plane, plane)
+    tile_store(input_1d(across(c, 5)), v, 30 * plane, plane)
 
 
 @jit
@@ -85,7 +92,7 @@ def transform(x, row, top, left, height, width, blocks, scratch, v, v_plane):
     if top >= 0 and left >= 0 and top + SEEN <= height and left + SEEN <= width:
         input_2d(zero(), first, row, LANES, v, v_plane)
     elif top + PATCH < height and left + PATCH < width:
-        transform_on_edge(x, row, top, left, height, width, blocks, scratch, v, v_plane)
+        transform_on_edge(x, row, top, left, height, width, blocks, v, v_plane)
     else:
         copy_seen(x, row, top, left, SEEN, SEEN, height, width, blocks, scratch)
         input_2d(zero(), scratch, SEEN * LANES, LANES, v, v_plane)

@@ -39,7 +39,7 @@ def correlate(start, stop, address):
         x, u, bias, residual, floor, y, x_steps, y_steps, tiles, x_size, y_size, kernel, stride, padding, blocks,
     ) = arguments(address, KINDS)  # fmt: skip
     in_height, in_width, depth = x_size
-    height, width, filters = y_size
+    _, width, filters = y_size
     taps = kernel[0] * kernel[1]
     scratch = line_up((depth * taps + filters) * LANES)
     for h in range(start, stop):

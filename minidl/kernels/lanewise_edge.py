@@ -42,6 +42,7 @@ def tile_neighbour(typing: Any, tile: Any, down: Any, right: Any) -> Any:
 
 
 def emit_neighbour(builder: Any, vector: Any, down: int, right: int) -> Any:
+    """Return the vector with its lanes moved."""
     found = []
     for lane in range(LANES):
         i, j = lane // GRID + down, lane % GRID + right

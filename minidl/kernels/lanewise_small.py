@@ -1,9 +1,10 @@
 """Winograd's F(4×2, 3×3) on an image in blocks of 2×2: two blocks, one above the other, are a patch of outputs.
 
-A block alone were too small for more than F(2×2, 3×3), which multiplies 4 times for an output instead of 3. A patch has
-6×4 points. There are eight patches, and for one of the 6 rows of points a channel is two vectors: the 16 lanes are 4
-patches × 4 points. So a product takes 4 weights, repeated for each patch, twice, and costs still in proportion to the
-channels. A **quad** is four lanes in a row: in a block vector a row of blocks, here what a patch has.
+For a block alone F(2×2, 3×3) would be left, with four products an output instead of three. The eight patches have 6×4
+points each. Of one channel, one of the 6 rows of points is two vectors, of 4 patches × 4 points: the four weights of
+such a row, repeated for every patch, are multiplied with both, and lanes are full whatever the number of channels.
+
+Four lanes in a row are a **quad**: of a block vector one row of the grid of blocks, of a vector of points one patch.
 """
 # mypy: allow-untyped-defs, allow-untyped-calls, no-check-untyped-defs
 
@@ -32,7 +33,7 @@ from .winograd_1d import input_1d, output_1d
 Array = NDArray[Any]
 Pair = tuple[int, int]
 
-MOST = {8: 8, 4: 3, 2: 1}[tile_rows()]  # filters of a tile: two sums for each, and what is multiplied, fit the registers
+MOST = {8: 8, 4: 3, 2: 1}[tile_rows()]  # filters of a tile: their sums, two each, fit the registers
 ROWS, COLUMNS = 6, 4  # the points of a patch
 QUAD = 4
 G_ROWS = np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]], np.float32) / 24

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from .finish import finish_tile
 from .jit import jit
 from .lanewise_edge import copy_seen
+from .lanewise_patches import binding, correlation
 from .lanewise_sum import count_tiles, lay_out
-from .lanewise_winograd import binding, correlation
 from .simd import pointer, zero
 from .tile import across, tile_load, tile_store
 from .vector import LANES

@@ -1,33 +1,28 @@
 """Winograd's F(4×4, 3×3) on 16 lanewise images, where all its parts cost in proportion to the channels.
 
-The transforms are those of ``winograd.py``, whose lanes are channels there and images here; between them a patch of 16
-images is multiplied on its own, as its 36 points of all channels fit the caches, with the tile of the direct sum.
+The transforms are those of ``winograd.py``, whose lanes are channels there and images here. Patches on the edge, which
+in blocks are most, are transformed from where they lie: what is beyond comes as a vector whose lanes are moved.
 """
 # mypy: allow-untyped-defs, allow-untyped-calls, no-check-untyped-defs
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from numpy.typing import NDArray
 
 from . import winograd
-from .direct import Call, grain
-from .entry import DONE, Entry, Loop, arguments, entry
-from .finish import Finish
 from .jit import jit
-from .lanewise import flat, steps
 from .lanewise_edge import copy_seen, neighbour, tile_neighbour
-from .lanewise_sum import call_sum, count_tiles, lay_out, part, rows_of, tiles_of
-from .simd import line_up, load, pointer, spread, zero
+from .lanewise_patches import binding, correlation
+from .lanewise_sum import count_tiles, lay_out
+from .simd import load, pointer, zero
 from .tile import across, tile_store, tile_zero
 from .vector import LANES
 from .winograd_1d import input_1d
 from .winograd_transforms import input_2d, transform_back
 
 Array = NDArray[Any]
-Pair = tuple[int, int]
 
 PATCH, SEEN = 4, 6  # rows of outputs, and of the inputs that they are made of
 POINTS = SEEN * SEEN
@@ -86,78 +81,16 @@ def transform_on_edge(x, row, top, left, height, width, blocks, v, plane):
 
 
 @jit
-def transform(x, row, top, left, height, width, blocks, scratch, v, v_plane):
+def transform(x, row, top, left, height, width, blocks, scratch, v, plane):
     """Store the points of the patch that begins at (top, left) of a plane whose rows are `row` floats apart."""
     first = pointer(x, top * row + left * LANES)
     if top >= 0 and left >= 0 and top + SEEN <= height and left + SEEN <= width:
-        input_2d(zero(), first, row, LANES, v, v_plane)
+        input_2d(zero(), first, row, LANES, v, plane)
     elif top + PATCH < height and left + PATCH < width:
-        transform_on_edge(x, row, top, left, height, width, blocks, v, v_plane)
+        transform_on_edge(x, row, top, left, height, width, blocks, v, plane)
     else:
         copy_seen(x, row, top, left, SEEN, SEEN, height, width, blocks, scratch)
-        input_2d(zero(), scratch, SEEN * LANES, LANES, v, v_plane)
-
-
-KINDS = "ppppfp22333iii"
-
-
-def correlation(patch, stride, points, transform, transform_back):
-    """Return the kernel for patches of `patch` × `patch` outputs, which have so many points, with their transforms."""
-
-    @entry(KINDS)
-    def correlate(start, stop, address):
-        """Convolve; an item in [start, stop) is a tile of filters of a row of patches of outputs, of all lanes."""
-        (
-            x, u, bias, residual, floor, y, x_steps, y_steps, tiles, x_size, y_size, v_plane, m_plane, blocks,
-        ) = arguments(address, KINDS)  # fmt: skip
-        in_height, in_width, depth = x_size
-        height, width, filters = y_size
-        scratch = line_up(points * (v_plane + m_plane + LANES))  # at once, as memory takes some 200 ns to come
-        count = tiles[0]
-        for line in range(start // count, (stop + count - 1) // count):
-            v = pointer(scratch, 0)  # named in the loop, as numba frees an array after its last name
-            m, copy = pointer(v, points * v_plane), pointer(v, points * (v_plane + m_plane))
-            top, first, last = line * patch, max(start - line * count, 0), min(stop - line * count, count)
-            for left in range(0, width, patch):
-                for c in range(depth):
-                    transform(
-                        pointer(x, c * x_steps[1]), x_steps[0], top * stride - 1, left * stride - 1, in_height,
-                        in_width, blocks, copy, pointer(v, c * LANES), v_plane,
-                    )  # fmt: skip
-                for tile in range(first, last):
-                    o, rows, function = part(tile, tiles, filters)
-                    weights, walk = pointer(u, o * points * depth), (points, v_plane, rows * depth, m_plane)
-                    call_sum(function, v, weights, m, depth, walk)
-                    for k in range(rows):
-                        transform_back(
-                            spread(bias, o + k), pointer(m, k * LANES), m_plane, residual, floor, y,
-                            top * y_steps[0] + (o + k) * y_steps[1] + left * LANES, (0, 0, y_steps[0], LANES),
-                            min(patch, height - top), min(patch, width - left), LANES,
-                        )  # fmt: skip
-        return DONE
-
-    return correlate
-
-
-def binding(correlate: Entry, patch: int, points: int) -> Callable[..., list[Call]]:
-    """Return the function that binds such a kernel."""
-
-    def bind(
-        x: Array, u: Array, bias: Array, kernel: Pair, stride: Pair, padding: Pair, y: Array, end: Finish, blocks: bool
-    ) -> list[Call]:
-        """Return the call that fills y from x, both lanewise, from transformed weights: 3×3 with padding 1."""
-        height, width, filters = y.shape[1:]
-        depth, lines = x.shape[3], -(-height // patch)
-        tiles = tiles_of(points, depth, filters)
-        items, macs = lines * tiles.number, LANES * points * depth * filters * lines * -(-width // patch)
-        v_plane = (depth | 1) * LANES  # odd, and so the next: points spread over the sets of a cache
-        m_plane = (rows_of(tiles.number, filters) | 1) * LANES
-        return [Loop(
-            correlate, items, grain(items, macs), flat(x), u, bias, *end, flat(y), steps(x), steps(y), tiles,
-            x.shape[1:], y.shape[1:], v_plane, m_plane, blocks,
-        )]  # fmt: skip
-
-    return bind
+        input_2d(zero(), scratch, SEEN * LANES, LANES, v, plane)
 
 
 bind = binding(correlation(PATCH, 1, POINTS, transform, transform_back), PATCH, POINTS)

@@ -57,7 +57,7 @@ class PreparedConv:
         prepare, bind = LANEWISE[choose_lanewise(size, self.weight.shape, stride, padding, blocks)]
         packed = self._once(prepare)
         if residual is not None and lanewise.order(residual) != lanewise.order(y):
-            raise ValueError("a lanewise convolution got a residual that lies otherwise than y, expected the same order")
+            raise ValueError("a lanewise convolution got a residual that lies in another order than y, expected y's")
         end = finish(None if residual is None else lanewise.flat(residual), relu)
         return bind(x, packed, self.bias, self.kernel, stride, padding, y, end, blocks)
 

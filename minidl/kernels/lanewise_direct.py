@@ -6,6 +6,7 @@ A layer of 6 or 57 filters does the work of 6 or 57.
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 from numpy.typing import NDArray
@@ -25,8 +26,9 @@ Pair = tuple[int, int]
 
 def prepare(weight: Array) -> Array:
     """Return `weight` (O, KH, KW, C) as the loops read it."""
-    u = weight.transpose(3, 1, 2, 0).reshape(1, -1, len(weight))
-    return lay_out(u, count_tiles(*u.shape))
+    filters, *taps = weight.shape
+    u = weight.transpose(3, 1, 2, 0).reshape(1, prod(taps), filters)
+    return lay_out(u, count_tiles(1, prod(taps), filters))
 
 
 KINDS = "ppppfp22333222i"

@@ -32,8 +32,9 @@ G = np.array([[1, 0, 0], [1, 0, 1], [0, 0, 1], [0, 1, 0], [0, 1, 0]], np.float32
 
 def prepare(weight: Array) -> Array:
     """Return G w Gᵀ of `weight` (O, 3, 3, C) as the loops read it."""
-    u = np.einsum("ik,okqc,jq->ijco", G, weight, G, optimize=True).reshape(POINTS, weight.shape[3], len(weight))
-    return lay_out(u, count_tiles(*u.shape))
+    filters, _, _, depth = weight.shape
+    u = np.einsum("ik,okqc,jq->ijco", G, weight, G, optimize=True).reshape(POINTS, depth, filters)
+    return lay_out(u, count_tiles(POINTS, depth, filters))
 
 
 @jit

@@ -33,7 +33,7 @@ def prepare(weight: Array) -> Array:
     filters, _, _, depth = weight.shape
     u = winograd.prepare(weight).reshape(POINTS, -1, depth, LANES)
     u = u.transpose(0, 2, 1, 3).reshape(POINTS, depth, -1)[:, :, :filters]
-    return lay_out(u, count_tiles(*u.shape))
+    return lay_out(u, count_tiles(POINTS, depth, filters))
 
 
 @jit

@@ -4,7 +4,7 @@ For a block alone F(2×2, 3×3) would be left, with four products an output inst
 points each. Of one channel, one of the 6 rows of points is two vectors, of 4 patches × 4 points: the four weights of
 such a row, repeated for every patch, are multiplied with both, and lanes are full whatever the number of channels.
 
-Four lanes in a row are a **quad**: of a block vector one row of the grid of blocks, of a vector of points one patch.
+A quad (``quads.py``) of a block vector is a row of the grid of blocks, of a vector of points it is a patch.
 """
 # mypy: allow-untyped-defs, allow-untyped-calls, no-check-untyped-defs
 
@@ -14,9 +14,6 @@ import functools
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba.core import cgutils
-from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from .direct import Call, grain
@@ -25,9 +22,10 @@ from .finish import Finish, finish_tile
 from .jit import jit
 from .lanewise import flat, steps
 from .lanewise_sum import Tiles, call_sum, even_tiles, lay_out, part, rows_of, sum_function
+from .quads import QUAD, fma_quads, in_quads, of_quads, shuffling
 from .simd import line_up, load, pointer, prefetch, spread, store, zero
 from .tile import tile_load, tile_rows, tile_store, tile_transpose, tile_zero
-from .vector import INT32, LANES, emit_fma, emit_load, emit_pointer, vector_type
+from .vector import LANES
 from .winograd_1d import input_1d, output_1d
 
 Array = NDArray[Any]
@@ -35,7 +33,6 @@ Pair = tuple[int, int]
 
 MOST = {8: 8, 4: 3, 2: 1}[tile_rows()]  # filters of a tile: their sums, two each, fit the registers
 ROWS, COLUMNS = 6, 4  # the points of a patch
-QUAD = 4
 G_ROWS = np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]], np.float32) / 24
 G_COLUMNS = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]], np.float32)
 
@@ -47,30 +44,6 @@ def prepare(weight: Array) -> Array:
 
 
 # --- Lanes that change places -----------------------------------------------------------------------------------------
-
-
-def shuffling(*lanes: int) -> Any:
-    """Return the intrinsic of (a, b) that takes those lanes of 32, a's and then b's."""
-
-    @intrinsic
-    def shuffle(typing: Any, a: Any, b: Any) -> Any:
-        def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-            return builder.shuffle_vector(*args, ir.Constant(ir.VectorType(INT32, LANES), list(lanes)))
-
-        return vector_type(a, b), lower
-
-    return shuffle
-
-
-def of_quads(*quads: int) -> Any:
-    """Return the intrinsic of (a, b) that takes those quads of 8, a's and then b's."""
-    return shuffling(*[QUAD * quad + lane for quad in quads for lane in range(QUAD)])
-
-
-def in_quads(*lanes: int) -> Any:
-    """Return the intrinsic of (a, zeros) that takes those lanes of every quad; 4 is a zero."""
-    return shuffling(*[QUAD * quad + lane if lane < QUAD else LANES for quad in range(QUAD) for lane in lanes])
-
 
 even_rows, odd_rows = of_quads(0, 2, 4, 6), of_quads(1, 3, 5, 7)  # of blocks, of two channels
 above, below = of_quads(4, 0, 4, 2), of_quads(1, 4, 3, 4)  # each patch's neighbour, of (a, zeros)
@@ -144,22 +117,6 @@ def transform_back(bias, m, plane, residual, floor, y, to, row):
 
 
 # --- The sums ---------------------------------------------------------------------------------------------------------
-
-
-@intrinsic
-def fma_quads(typing: Any, tile: Any, u: Any, index: Any, x: Any) -> Any:
-    """``fma_quads(tile, u, index, x)``: tile[o] += w · x, where w repeats the quad ``u[index + 4 o]``."""
-
-    def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        first = emit_pointer(context, builder, sig.args[1], *args[1:3])
-        again = ir.Constant(ir.VectorType(INT32, LANES), [lane % QUAD for lane in range(LANES)])
-        rows = []
-        for o, sums in enumerate(cgutils.unpack_tuple(builder, args[0])):
-            quad = emit_load(builder, builder.gep(first, [ir.IntType(64)(QUAD * o)]), QUAD)
-            rows.append(emit_fma(builder, builder.shuffle_vector(quad, quad, again), args[3], sums))
-        return context.make_tuple(builder, sig.return_type, rows)
-
-    return tile(tile, u, index, x), lower
 
 
 @functools.cache

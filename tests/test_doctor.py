@@ -33,7 +33,14 @@ def test_it_names_what_is_chosen(capsys):
     assert row["training"].startswith(f"{chosen}: ")
     assert row["inference"].startswith("lanewise winograd: ")
     assert row["convolution"] == "3x3, 64 to 64 channels, images of 8x8"
-    assert all("blocks of an image" in row["inference"] for row in explained(capsys, "resnet20", "--batch-size", "15"))
+    single = {
+        layer: row["inference"]
+        for row in explained(capsys, "resnet20", "--batch-size", "15")
+        for layer in row["layers"]
+    }
+    assert all("blocks of an image" in words for words in single.values())
+    assert single["stages.2.0.conv2"].startswith("lanewise small: ")
+    assert single["stages.1.0.conv1"].startswith("lanewise stride: ")
     assert not any("lanewise" in row["inference"] for row in explained(capsys, "vgg16", "--batch-size", "15"))
 
 

@@ -3,10 +3,10 @@
 Pixel (h, w) of channel c of all images is one vector; vectors lie as (C, H, W). To NumPy it is an array (16, H, W, C)
 with unusual strides, and whatever is not a convolution computes on it as on any other.
 
-A single image is cut into a grid of 4×4 blocks, which lie side by side just so. Only a convolution sees a difference,
-where it reads beyond the edge of a block (``lanewise_edge.py``). Vectors of blocks lie as (H, C, W), since two threads
-share the rows of one image: what each writes is together then, and a core that reads along, as processors do ahead of
-the program, does not take the other's lines.
+A single image is cut into a grid of 4×4 blocks, which lie side by side just so. A convolution sees a difference, where
+it reads beyond the edge of a block (``lanewise_edge.py``), and an average, which is of all blocks. Vectors of blocks
+lie as (H, C, W), since two threads share the rows of large blocks: what each writes is in one piece then, and a
+processor that fetches what lies next does not take it from the other.
 """
 
 from __future__ import annotations
@@ -46,6 +46,11 @@ def order(x: Array) -> tuple[int, ...]:
 def holds(x: Array) -> bool:
     """Whether an array lies as `place` lays it."""
     return x.ndim == 4 and len(x) == IMAGES and x.transpose(order(x)).flags.c_contiguous
+
+
+def differs(x: Array) -> bool:
+    """Whether an array lies so and not as an ordinary one: images of one number lie as both."""
+    return x.size > IMAGES and holds(x)
 
 
 def flat(x: Array) -> Array:

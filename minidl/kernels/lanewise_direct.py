@@ -16,7 +16,7 @@ from .entry import DONE, Loop, arguments, entry
 from .finish import Finish, finish_tile
 from .lanewise import flat, steps
 from .lanewise_edge import copy_seen
-from .lanewise_sum import call_sum, count_tiles, lay_out, part, tiles_of
+from .lanewise_sum import call_sum, count_tiles, lay_out, part, summing, tiles_of
 from .simd import line_up, load, pointer, spread
 from .vector import LANES
 
@@ -26,9 +26,8 @@ Pair = tuple[int, int]
 
 def prepare(weight: Array) -> Array:
     """Return `weight` (O, KH, KW, C) as the loops read it."""
-    filters, *taps = weight.shape
-    u = weight.transpose(3, 1, 2, 0).reshape(1, prod(taps), filters)
-    return lay_out(u, count_tiles(1, prod(taps), filters))
+    u = weight.transpose(3, 1, 2, 0).reshape(1, -1, len(weight))
+    return lay_out(u, count_tiles(1, prod(weight.shape[1:]), len(weight)))
 
 
 KINDS = "ppppfp22333222i"
@@ -66,10 +65,12 @@ def bind(
     x: Array, packed: Array, bias: Array, kernel: Pair, stride: Pair, padding: Pair, y: Array, end: Finish, blocks: bool
 ) -> list[Call]:
     """Return the call that fills y from x, both lanewise, with weights from `prepare`; for padding 0 and 1."""
-    (height, width, filters), depth = y.shape[1:], x.shape[3]
-    macs = LANES * height * width * filters * kernel[0] * kernel[1] * depth
+    height, width, filters = y.shape[1:]
+    seen = kernel[0] * kernel[1] * x.shape[3]
+    tiles = tiles_of(count_tiles(1, seen, filters), filters, summing)
+    macs = LANES * height * width * filters * seen
     return [Loop(
         correlate, height, grain(height, macs), flat(x), packed, bias, *end, flat(y),
-        steps(x), steps(y), tiles_of(1, depth * kernel[0] * kernel[1], filters),
+        steps(x), steps(y), tiles,
         x.shape[1:], y.shape[1:], kernel, stride, padding, blocks,
     )]  # fmt: skip

@@ -16,7 +16,7 @@ from .direct import Call, grain
 from .entry import DONE, Entry, Loop, arguments, entry
 from .finish import Finish
 from .lanewise import flat, steps
-from .lanewise_sum import call_sum, part, rows_of, tiles_of
+from .lanewise_sum import call_sum, count_tiles, part, rows_of, summing, tiles_of
 from .simd import line_up, pointer, spread
 from .vector import LANES
 
@@ -78,7 +78,7 @@ def binding(correlate: Entry, patch: int, points: int) -> Callable[..., list[Cal
         """Return the call that fills y from x, both lanewise, from transformed weights: 3×3 with padding 1."""
         height, width, filters = y.shape[1:]
         depth, lines = x.shape[3], -(-height // patch)
-        tiles = tiles_of(points, depth, filters)
+        tiles = tiles_of(count_tiles(points, depth, filters), filters, summing)
         items, macs = lines * tiles.number, LANES * points * depth * filters * lines * -(-width // patch)
         v_plane = (depth | 1) * LANES  # odd, and so the next: points spread over the sets of a cache
         m_plane = (rows_of(tiles.number, filters) | 1) * LANES

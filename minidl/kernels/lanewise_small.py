@@ -21,7 +21,7 @@ from .entry import DONE, Loop, arguments, entry
 from .finish import Finish, finish_tile
 from .jit import jit
 from .lanewise import flat, steps
-from .lanewise_sum import Tiles, call_sum, even_tiles, lay_out, part, rows_of, sum_function
+from .lanewise_sum import call_sum, even_tiles, lay_out, part, rows_of, sum_function, tiles_of
 from .quads import QUAD, fma_quads, in_quads, of_quads, shuffling
 from .simd import line_up, load, pointer, prefetch, spread, store, zero
 from .tile import tile_load, tile_rows, tile_store, tile_transpose, tile_zero
@@ -52,7 +52,10 @@ first_channel, second_channel = of_quads(0, 1, 4, 5), of_quads(2, 3, 6, 7)
 
 
 def row_of_blocks(row: int) -> Any:
-    """Return the intrinsic that takes a row of pixels back to blocks: from patches (Q, P) of 0 ≤ Q < 4 × 4 rows."""
+    """Return the intrinsic of (a, b) that makes a block vector of a column of pixels of all patches, a quad each.
+
+    They are patches (P, Q) of P < 2 and Q < 4, those with Q < 2 in a; pixels (P, A, Q) come from row 2 A + `row`.
+    """
     return shuffling(*[
         LANES * (q // 2) + QUAD * (q % 2 * 2 + p) + 2 * a + row for p in (0, 1) for a in (0, 1) for q in range(QUAD)
     ])  # fmt: skip
@@ -66,7 +69,7 @@ upper_row, lower_row = row_of_blocks(0), row_of_blocks(1)
 
 @jit
 def column(x, other, row, at):
-    """Return the row points of column `at` / 16 of all patches: the quads are two patches of x and two of `other`."""
+    """Return the row points of column `at` / 16 of all patches: two quads of them of x, two of `other`."""
     upper, lower = (load(x, at), load(other, at)), (load(x, row + at), load(other, row + at))
     first, third = even_rows(upper[0], upper[1]), odd_rows(upper[0], upper[1])
     second, fourth = even_rows(lower[0], lower[1]), odd_rows(lower[0], lower[1])
@@ -133,7 +136,8 @@ def summing(rows: int) -> Any:
                 at = k * rows * QUAD
                 one = fma_quads(one, u, at, load(x, 2 * k * LANES))
                 two = fma_quads(two, u, at, load(x, (2 * k + 1) * LANES))
-                prefetch(u, step_u + at, 1, 0)
+                for line in range(0, rows * QUAD, LANES):
+                    prefetch(u, step_u + at + line, 1, 0)  # of the next time
             tile_store(one, sums, 0, 2 * LANES)
             tile_store(two, sums, LANES, 2 * LANES)
             x, u, sums = pointer(x, step_x), pointer(u, step_u), pointer(sums, step_sums)
@@ -175,10 +179,9 @@ def bind(
     """Return the call that fills y from x, both blocks of 2×2, from transformed weights: 3×3, stride 1, padding 1."""
     depth, filters = x.shape[3], y.shape[3]
     number = even_tiles(filters, MOST)
-    most = rows_of(number, filters)
-    tiles = Tiles(number, summing(filters // number).address, summing(most).address)
+    tiles = tiles_of(number, filters, summing)
     v_plane = (2 * (depth + depth % 2) + 1) * LANES  # odd, and so the next: points spread over the sets of a cache
-    m_plane = (2 * most + 1) * LANES
+    m_plane = (2 * rows_of(number, filters) + 1) * LANES
     macs = 2 * LANES * ROWS * depth * filters
     return [Loop(
         correlate, number, grain(number, macs), flat(x), u, bias, *end, flat(y), steps(x), steps(y), depth, filters,

@@ -88,4 +88,5 @@ def transform_back(bias, m, plane, residual, floor, y, to, y_at, rows, cols, lan
         finish_row(across(c, 1), bias, residual, floor, y, to + y_at[2], y_at[3], cols, lanes)
 
 
-bind = binding(correlation(PATCH, 2, POINTS, transform, transform_back), PATCH, POINTS)
+correlate = correlation(PATCH, 2, POINTS, transform, transform_back)
+bind = binding(correlate, PATCH, POINTS)

@@ -8,6 +8,7 @@ parted evenly among tiles, and for each number of rows there is a function of it
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numba
@@ -43,8 +44,8 @@ def count_tiles(points: int, depth: int, filters: int) -> int:
 
 
 def even_tiles(filters: int, most: int) -> int:
-    """Return in how many tiles of `most` filters they are computed: in one, or in an even number for two threads."""
-    return 1 if filters <= most else -(-filters // (2 * most)) * 2
+    """Return in how many tiles of at most `most` filters: in one, or if possible in an even number, for two threads."""
+    return 1 if filters <= most else min(filters, -(-filters // (2 * most)) * 2)
 
 
 def lay_out(u: Array, tiles: int) -> Array:
@@ -60,9 +61,8 @@ class Tiles(NamedTuple):
     larger: int
 
 
-def tiles_of(points: int, depth: int, filters: int) -> Tiles:
-    """Return the tiles of a layer."""
-    number = count_tiles(points, depth, filters)
+def tiles_of(number: int, filters: int, summing: Callable[[int], Any]) -> Tiles:
+    """Return so many tiles of a layer, with the functions that `summing` returns for their numbers of rows."""
     return Tiles(number, summing(filters // number).address, summing(rows_of(number, filters)).address)
 
 

@@ -1,7 +1,8 @@
 """Winograd's F(4×4, 3×3) on 16 lanewise images, where all its parts cost in proportion to the channels.
 
 The transforms are those of ``winograd.py``, whose lanes are channels there and images here. Patches on the edge, which
-in blocks are most, are transformed from where they lie: what is beyond comes as a vector whose lanes are moved.
+in blocks are most, are transformed from where they lie: what is beyond comes as a vector whose lanes are moved. Only
+those whose outputs are not all inside are copied first.
 """
 # mypy: allow-untyped-defs, allow-untyped-calls, no-check-untyped-defs
 
@@ -54,7 +55,7 @@ def column(x, row, top, height, blocks):
 
 @jit
 def transform_on_edge(x, row, top, left, height, width, blocks, v, plane):
-    """Store the points of a patch whose outputs are all inside, columns first, then those beyond the edge."""
+    """Store the points of a patch whose outputs are all inside: of its columns, then of their rows."""
     first = pointer(x, (left + 1) * LANES)
     inner = (
         column(first, row, top, height, blocks), column(pointer(first, LANES), row, top, height, blocks),
@@ -93,4 +94,5 @@ def transform(x, row, top, left, height, width, blocks, scratch, v, plane):
         input_2d(zero(), scratch, SEEN * LANES, LANES, v, plane)
 
 
-bind = binding(correlation(PATCH, 1, POINTS, transform, transform_back), PATCH, POINTS)
+correlate = correlation(PATCH, 1, POINTS, transform, transform_back)
+bind = binding(correlate, PATCH, POINTS)

@@ -39,7 +39,7 @@ class PreparedConv:
         All arrays are contiguous, or all lanewise, if `blocks` of one image; what they hold is read when the calls are
         made.
         """
-        if lanewise.holds(y):
+        if blocks or lanewise.differs(x) or lanewise.differs(y):
             return self._bind_lanewise(x, y, residual, relu, blocks)
         stride, padding, groups = self.how
         prepare, bind = FORWARD[choose(x.shape, self.weight.shape, stride, padding, groups, prepared=True)]
@@ -48,16 +48,21 @@ class PreparedConv:
 
     def _bind_lanewise(self, x: Array, y: Array, residual: Array | None, relu: bool, blocks: bool) -> list[Call]:
         stride, padding, groups = self.how
-        if groups > 1 or max(padding) > 1 or not lanewise.holds(x):
+        if groups > 1 or max(padding) > 1 or not (lanewise.holds(x) and lanewise.holds(y)):
             raise ValueError(
                 f"a lanewise convolution got padding {padding}, {groups} groups and x of strides {x.strides}, "
                 "expected padding 0 or 1, 1 group and lanewise images"
             )
+        if residual is not None and not (
+            residual.shape == y.shape and lanewise.holds(residual) and lanewise.order(residual) == lanewise.order(y)
+        ):
+            raise ValueError(
+                f"a lanewise convolution got a residual of shape {residual.shape} and strides {residual.strides}, "
+                f"expected y's, {y.shape} and {y.strides}"
+            )
         size = (y.shape[1], y.shape[2])
         prepare, bind = LANEWISE[choose_lanewise(size, self.weight.shape, stride, padding, blocks)]
         packed = self._once(prepare)
-        if residual is not None and lanewise.order(residual) != lanewise.order(y):
-            raise ValueError("a lanewise convolution got a residual that lies in another order than y, expected y's")
         end = finish(None if residual is None else lanewise.flat(residual), relu)
         return bind(x, packed, self.bias, self.kernel, stride, padding, y, end, blocks)
 

@@ -177,7 +177,7 @@ def across(typing: Any, tiles: Any, row: Any) -> Any:
 
 @intrinsic
 def tile_transpose(typing: Any, tile: Any) -> Any:
-    """``tile_transpose(tile)``: row p's lane q to row q's lane p; fewer rows than lanes, square by square."""
+    """``tile_transpose(tile)``: row p's lane q to row q's lane p; of fewer rows than lanes every square."""
 
     def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         rows, lanes = list(cgutils.unpack_tuple(builder, args[0])), tile.dtype.lanes

@@ -59,22 +59,25 @@ def _convolve_few() -> None:
 
 
 def _convolve_lanewise() -> None:
+    from . import lanewise_small, lanewise_sum
     from .lanewise import IMAGES, place
     from .lanewise_copy import averaging, turning
-    from .lanewise_sum import MOST, summing
     from .prepared import PreparedConv
 
-    for rows in range(1, MOST + 1):
-        summing(rows)
+    for sums in (lanewise_sum, lanewise_small):
+        for rows in range(1, sums.MOST + 1):
+            sums.summing(rows)
 
-    for height in (2, 4):  # one for each kind of Winograd
-        x, y = (place(_floats(IMAGES * 4 * height), (height, 4, 1)) for _ in range(2))
-        calls = turning(_floats(IMAGES, height, 4, 1), x)
-        for kernel in (1, 3):
-            conv = PreparedConv(_floats(1, kernel, kernel, 1), None, (1, 1), (kernel // 2, kernel // 2), 1)
-            calls += [*conv.bind(x, y, x), *conv.bind(x, y)]
-        for call in (*calls, *averaging(y, _floats(IMAGES, 1))):
+    for size, kernel, stride, blocks in ((4, 1, 1, False), (4, 3, 1, False), (4, 3, 2, False), (2, 3, 1, True)):
+        x, y = (place(_floats(IMAGES * n * n), (n, n, 1), blocks) for n in (size, size // stride))
+        conv = PreparedConv(_floats(1, kernel, kernel, 1), None, (stride, stride), (kernel // 2, kernel // 2), 1)
+        for call in conv.bind(x, y, y, blocks=blocks):
             call()
+    for call in (
+        *turning(_floats(IMAGES, 4, 4, 1), place(_floats(IMAGES * 16), (4, 4, 1))),
+        *averaging(y, _floats(1, 1)),
+    ):
+        call()
 
 
 def _run_rows() -> None:

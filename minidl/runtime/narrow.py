@@ -67,10 +67,10 @@ def _fits(graph: Graph, node: Node) -> bool:
     if weight is None or weight.dtype != "float32" or groups > 1 or max(padding) > 1:
         return False
     filters, height, width, channels = weight.shape
-    winograd = (height, width, *stride) == (3, 3, 1, 1)
-    if winograd and padding != (1, 1):
+    if (height, width, *stride) == (3, 3, 1, 1) and padding != (1, 1):
         return False  # Winograd for channels in the lanes takes any padding, and multiplies a quarter as often
-    return bool((36 if winograd else height * width) * filters * channels <= WEIGHTS)
+    points = {(1, 1): 36, (2, 2): 25}.get(stride) if (height, width, *padding) == (3, 3, 1, 1) else None
+    return bool((points or height * width) * filters * channels <= WEIGHTS)
 
 
 def has_blocks(graph: Graph) -> bool:

@@ -48,8 +48,9 @@ def _conv(node: Node, sources: tuple[Node, ...]) -> Bind | None:
     def bind(inputs: list[Array], y: Array) -> list[Call]:
         x, *rest = inputs
         calls: list[Call] = []
-        blocks = lanewise.holds(y) and y.shape[1:] != node.shape
-        laid_out = partial(_lanewise, blocks=blocks) if lanewise.holds(y) else _contiguous
+        blocks = y.shape[1:] != node.shape
+        together = blocks or lanewise.differs(y) or (lanewise.differs(x) and lanewise.holds(y))
+        laid_out = partial(_lanewise, blocks=blocks) if together else _contiguous
         x, residual = laid_out(x, calls), laid_out(rest[-1], calls) if added else None
         return calls + conv.bind(x, y, residual, fused and function.relu, blocks)
 
@@ -111,9 +112,11 @@ def _average(node: Node, sources: tuple[Node, ...]) -> Bind:
             return _computed(node, inputs, y)
         from minidl.kernels import lanewise_copy, pool_compiled
 
-        if lanewise.holds(inputs[0]):
-            return lanewise_copy.averaging(inputs[0], y)
         calls: list[Call] = []
+        blocks = len(inputs[0]) != len(y)
+        if blocks or lanewise.holds(inputs[0]):
+            x = _lanewise(inputs[0], calls, blocks)
+            return [*calls, *lanewise_copy.averaging(x, y)]
         x = _contiguous(inputs[0], calls)
         return [*calls, pool_compiled.averaging(x, y)]
 

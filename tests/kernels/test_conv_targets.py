@@ -28,10 +28,10 @@ def test_the_tile_follows_what_llvm_emits(cpu, expected):
 @pytest.mark.slow
 @pytest.mark.skipif(not X86, reason="names x86 processors")
 @pytest.mark.parametrize("cpu", ["haswell", "x86-64"])
-def test_the_suite_passes_on_a_narrower_processor(cpu):
-    suite = Path(__file__).with_name("test_conv.py")
+@pytest.mark.parametrize("suite", ["test_conv.py", "test_lanewise.py"])
+def test_the_suite_passes_on_a_narrower_processor(cpu, suite):
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(suite)],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(Path(__file__).with_name(suite))],
         env=environment(cpu), capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout

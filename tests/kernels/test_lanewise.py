@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 pytest.importorskip("numba")
 
-from minidl.kernels import conv, lanewise, lanewise_sum, prepared
+from minidl.kernels import conv, lanewise, lanewise_small, lanewise_sum, prepared
 from minidl.kernels.choice import choose_lanewise
 from minidl.kernels.engines import LANEWISE
 from minidl.kernels.lanewise import GRID, IMAGES
@@ -104,8 +104,9 @@ def test_what_is_not_laid_out_so_is_not_taken_for_it(blocks):
 def test_a_residual_must_lie_as_the_output_does():
     layer = prepared.PreparedConv(np.ones((3, 1, 1, 3), np.float32), None, (1, 1), (0, 0), 1)
     x, y, residual = (Held((4, 4, 3), blocks).array for blocks in (True, True, False))
-    with pytest.raises(ValueError, match="residual"):
-        layer.bind(x, y, residual, blocks=True)
+    for wrong in (residual, np.ascontiguousarray(residual), Held((4, 2, 3), True).array):
+        with pytest.raises(ValueError, match="residual"):
+            layer.bind(x, y, wrong, blocks=True)
 
 
 @given(SIZES, SIZES, CHANNELS, st.booleans(), st.integers(0, 99))
@@ -120,11 +121,11 @@ def test_averages_are_those_of_each_channel_of_each_image(height, width, channel
 @given(SIZES, SIZES, st.integers(-1, 12), st.integers(-1, 12), st.integers(1, 6), st.integers(1, 6), st.booleans())
 def test_beyond_an_edge_are_zeros_or_the_next_block(height, width, top, left, rows, cols, blocks):
     top, left = min(top, height - 1), min(left, width - 1)
-    values = np.arange(1, 1 + IMAGES * height * width, dtype=np.float32).reshape(shape_of(height, width, 1, blocks))
+    values = np.arange(1, 1 + 3 * IMAGES * height * width, dtype=np.float32).reshape(shape_of(height, width, 3, blocks))
     kept, seen = held(values, blocks).array, np.full((rows, cols, LANES), np.nan, np.float32)
-    row, _ = lanewise.steps(kept)
-    copy_seen(lanewise.flat(kept), row, top, left, rows, cols, height, width, blocks, seen.reshape(-1))
-    around = np.pad(values[..., 0], [(0, 0), (1, 7), (1, 7)])
+    row, plane = lanewise.steps(kept)
+    copy_seen(lanewise.flat(kept)[plane:], row, top, left, rows, cols, height, width, blocks, seen.reshape(-1))
+    around = np.pad(values[..., 1], [(0, 0), (1, 7), (1, 7)])
     for lane in range(LANES):
         image, i, j = (0, lane // GRID * height, lane % GRID * width) if blocks else (lane, 0, 0)
         want = around[image, 1 + i + top : 1 + i + top + rows, 1 + j + left : 1 + j + left + cols].copy()
@@ -133,16 +134,25 @@ def test_beyond_an_edge_are_zeros_or_the_next_block(height, width, top, left, ro
         np.testing.assert_array_equal(seen[:, :, lane], want)
 
 
-@given(st.sampled_from([1, 16, 36]), st.integers(1, 100), st.integers(1, 300))
+@given(st.sampled_from([1, 25, 36]), st.integers(1, 100), st.integers(1, 300))
 def test_filters_are_parted_evenly_among_tiles(points, depth, filters):
-    tiles = lanewise_sum.tiles_of(points, depth, filters)
+    check_tiles(lanewise_sum.count_tiles(points, depth, filters), filters, lanewise_sum)
+
+
+@given(st.integers(1, 300))
+def test_filters_of_small_blocks_are_parted_evenly_among_tiles(filters):
+    check_tiles(lanewise_sum.even_tiles(filters, lanewise_small.MOST), filters, lanewise_small)
+
+
+def check_tiles(number, filters, sums):
+    tiles = lanewise_sum.tiles_of(number, filters, sums.summing)
     parts = [lanewise_sum.part(tile, tuple(tiles), filters) for tile in range(tiles.number)]
     counts = [count for _, count, _ in parts]
-    assert sum(counts) == filters and max(counts) <= lanewise_sum.MOST and max(counts) - min(counts) <= 1
+    assert sum(counts) == filters and min(counts) > 0 and max(counts) <= min(sums.MOST, min(counts) + 1)
     assert max(counts) == lanewise_sum.rows_of(tiles.number, filters)
     assert [first for first, _, _ in parts] == [sum(counts[:i]) for i in range(tiles.number)]
-    assert [function for *_, function in parts] == [lanewise_sum.summing(count).address for count in counts]
-    assert tiles.number == 1 or tiles.number % 2 == 0  # two threads share them
+    assert [function for *_, function in parts] == [sums.summing(count).address for count in counts]
+    assert tiles.number in (1, filters) or tiles.number % 2 == 0  # two threads share them
 
 
 # --- Convolutions -----------------------------------------------------------------------------------------------------
@@ -154,7 +164,7 @@ def layers(draw_from, by_patches=False):
     blocks = draw_from(st.booleans())
     if by_patches:
         kernel, stride, padding = (3, 3), draw_from(st.sampled_from([(1, 1), (2, 2)])), (1, 1)
-        size = draw_from(st.just((2, 2)) | st.tuples(SIZES, SIZES))
+        size = draw_from(st.sampled_from([(2, 2), (4, 4), (8, 8), (4, 5), (9, 4)]) | st.tuples(SIZES, SIZES))
         if blocks:
             size = size[0] * stride[0], size[1] * stride[1]
     elif blocks:  # an output's block is computed from the same block
@@ -184,9 +194,16 @@ def convolve(layer, residual, relu, integers):
     bound = prepared.PreparedConv(weight, bias, stride, padding, 1)
     kept = held(x, blocks), held(added, blocks)
     calls = bound.bind(kept[0].array, y.array, kept[1].array if residual else None, relu, blocks)
-    for call in (*calls, *calls):
+    for call in calls:
         call()
-    assert list(bound.prepared) == [LANEWISE[kind_of(layer, y)].prepare]
+    found = y.array.copy()
+    y.array[...] = np.nan
+    for call in calls:  # item by item, as threads might
+        for item in reversed(range(call.n)):
+            call.run(item, item + 1)
+    np.testing.assert_array_equal(y.array, found)
+    if blocks or lanewise.differs(kept[0].array) or lanewise.differs(y.array):  # one number each lies as both
+        assert list(bound.prepared) == [LANEWISE[kind_of(layer, y)].prepare]
     assert np.all(np.isnan(y.outside()))
     want = want + added if residual else want
     return values_of(y, blocks), np.maximum(want, 0) if relu else want, magnitude

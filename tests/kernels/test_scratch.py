@@ -28,7 +28,8 @@ def freed_early(source):
         pointers = {
             target.id
             for node in ast.walk(function) if isinstance(node, ast.Assign)
-            for target, value in pairs(node) if isinstance(value, ast.Call) and "pointer" in names(value.func)
+            for target, value in pairs(node)
+            if isinstance(value, ast.Call) and names(value.func) & {"pointer", "arguments"}
         }  # fmt: skip
         loops = [i for i, line in enumerate(function.body) if isinstance(line, ast.For | ast.While)]
         if not loops:
@@ -42,6 +43,8 @@ def pairs(assign):
     target = assign.targets[0]
     if isinstance(target, ast.Tuple) and isinstance(assign.value, ast.Tuple):
         return [(t, v) for t, v in zip(target.elts, assign.value.elts, strict=True) if isinstance(t, ast.Name)]
+    if isinstance(target, ast.Tuple):
+        return [(t, assign.value) for t in target.elts if isinstance(t, ast.Name)]
     return [(target, assign.value)] if isinstance(target, ast.Name) else []
 
 

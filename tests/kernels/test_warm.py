@@ -27,7 +27,9 @@ def compiled():
     modules = [module for name, module in sys.modules.items() if name.startswith("minidl.")]
     kernels = {kernel for module in modules for kernel in vars(module).values() if isinstance(kernel, Dispatcher)}
     entries = {kernel for module in modules for kernel in vars(module).values() if isinstance(kernel, Entry)}
-    return {(k.py_func.__module__, k.py_func.__name__, str(s)) for k in kernels for s in k.signatures} | {
+    sums = {(name, "summing", sys.modules["minidl.kernels." + name].summing.cache_info().misses)
+            for name in ("lanewise_sum", "lanewise_small")}
+    return sums | {(k.py_func.__module__, k.py_func.__name__, str(s)) for k in kernels for s in k.signatures} | {
         (k.function.__module__, k.function.__name__, "") for k in entries if "compiled" in vars(k)}
 
 backend.use(backend="numba")

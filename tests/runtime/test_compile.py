@@ -89,6 +89,9 @@ def test_odd_widths_after_pruning(seed, ratio):
     lambda: nn.Sequential(nn.Conv2d(3, 4, 3, stride=2, rng=0), nn.ReLU(), nn.Conv2d(4, 4, 1, groups=2, rng=1)),
     lambda: nn.Sequential(nn.MaxPool2d(2), nn.Conv2d(3, 5, 5, padding=2, rng=0), nn.AvgPool2d(2)),
     lambda: nn.Sequential(nn.GlobalAvgPool2d(), nn.Linear(3, 2, rng=0)),
+    lambda: nn.Sequential(nn.GlobalAvgPool2d(), nn.Linear(3, 1, rng=0)),  # 16 numbers lie as lanewise images would
+    lambda: nn.Sequential(nn.Conv2d(3, 4, 3, padding=1, rng=0), nn.GlobalAvgPool2d(), nn.Linear(4, 1, rng=1)),
+    lambda: nn.Sequential(nn.Conv2d(3, 1, 9, stride=2, padding=2, rng=0)),
     lambda: Strided(),
 ])  # fmt: skip
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -51,6 +51,16 @@ class Indexed(nn.Module):
         return nn.ops.global_avg_pool2d(self.conv2(self.conv1(x)[self.index]))
 
 
+class Averaged(nn.Module):
+    """The averages of a part of what a convolution makes."""
+
+    def __init__(self, index):
+        self.index, self.conv = index, conv(3, 12, 3, padding=1)
+
+    def forward(self, x):
+        return nn.ops.global_avg_pool2d(self.conv(x)[self.index])
+
+
 @pytest.mark.parametrize("layers", [
     [conv(3, 8, 3, padding=1)],
     [conv(3, 40, 3, stride=2, padding=1), nn.BatchNorm2d(40), nn.ReLU(), conv(40, 8, 1)],
@@ -70,6 +80,7 @@ def test_narrow_networks_are_laid_lanewise_and_mean_the_same(layers):
     [conv(3, 8, 1), conv(8, 8, 3, groups=2)],
     [conv(3, 8, 3, padding=1), nn.MaxPool2d(2)],  # no rule
     [conv(3, 8, 3)],  # slower than Winograd, which lanewise has one padding
+    [conv(3, 128, 1), conv(128, 128, 3, stride=2, padding=1), conv(128, 8, 1)],  # 25 numbers for 9
 ])  # fmt: skip
 def test_others_are_not(layers):
     assert not is_lanewise(ending(*layers))
@@ -90,6 +101,16 @@ def test_pieces_of_images_are_what_they_are(index, in_blocks):
     assert is_lanewise(model) and has_blocks(model) == in_blocks
     x = np.random.default_rng(0).standard_normal((19, 16, 16, 3)).astype(np.float32)
     plan = runtime.compile(model.eval(), (16, 16, 3))
+    for batch in (16, 19, 1, 3):
+        assert_close(plan(x[:batch]), evaluate(model, x[:batch]))
+
+
+@pytest.mark.parametrize("index", [np.s_[:, ::2, ::2], np.s_[:, :, :, 4:], np.s_[:, 1::2]])
+def test_averages_of_pieces_are_what_they_are(index):
+    model = Averaged(index).eval()
+    assert has_blocks(model)
+    x = np.random.default_rng(0).standard_normal((19, 16, 16, 3)).astype(np.float32)
+    plan = runtime.compile(model, (16, 16, 3))
     for batch in (16, 19, 1, 3):
         assert_close(plan(x[:batch]), evaluate(model, x[:batch]))
 

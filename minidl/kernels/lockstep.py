@@ -118,7 +118,7 @@ class Row:
         for line, loop, count in zip(self.table, loops, parts, strict=True):
             line[:DONE] = loop.function, loop.address, loop.n, count
         self.counters = self.table[:, DONE:]
-        self.round = np.array([1, 0, self.address, *self.table.shape, self.threads])  # for the desk, from JOINED on
+        self.round = np.array([1, 0, self.address, *self.table.shape, self.threads], np.int64)  # goes on the desk
 
     def __call__(self) -> None:
         """Run them."""

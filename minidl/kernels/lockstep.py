@@ -117,8 +117,6 @@ class Row:
         self.address = address(self.table)
         for line, loop, count in zip(self.table, loops, parts, strict=True):
             line[:DONE] = loop.function, loop.address, loop.n, count
-        self.counters = self.table[:, DONE:]
-        self.round = np.array([1, 0, self.address, *self.table.shape, self.threads], np.int64)  # goes on the desk
 
     def __call__(self) -> None:
         """Run them."""
@@ -126,9 +124,9 @@ class Row:
             check(take_all(self.address, *self.table.shape))
             return
         try:
-            self.counters[...] = 0
+            self.table[:, DONE:] = 0
             desk = helpers.desk
-            desk[JOINED : THREADS + 1] = self.round
+            desk[JOINED : THREADS + 1] = 1, 0, self.address, *self.table.shape, self.threads
             if desk[AWAKE] < self.threads - 1 and helpers.jobs.empty():
                 helpers.call(no_job(), self.threads - 1)
             lead(address(desk))

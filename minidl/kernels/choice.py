@@ -34,6 +34,10 @@ LANEWISE_REASONS = {
 }
 
 
+# By stride: which lanewise kernel a 3×3 convolution with padding 1 may have, its patches' rows of outputs, its points.
+PATCHES = {(1, 1): ("winograd", 4, 36), (2, 2): ("stride", 2, 25)}
+
+
 def choose(*problem: *Problem, prepared: bool = False) -> str:
     """Return the name of the kernel, one of `REASONS`, whose estimated cost is least; grad_weight uses the same.
 
@@ -45,11 +49,11 @@ def choose(*problem: *Problem, prepared: bool = False) -> str:
 
 def choose_lanewise(size: Pair, weight: Shape, stride: Pair, padding: Pair, blocks: bool) -> str:
     """Return which kernel makes lanewise images or `blocks` of `size`, one of `LANEWISE_REASONS`."""
-    if (weight[1:3], padding) != ((3, 3), (1, 1)) or stride not in ((1, 1), (2, 2)):
+    if (weight[1:3], padding) != ((3, 3), (1, 1)) or stride not in PATCHES:
         return "direct"
     if blocks and (size, stride) == ((2, 2), (1, 1)):
         return "small"
-    kind, patch, points = ("winograd", 4, 36) if stride == (1, 1) else ("stride", 2, 25)
+    kind, patch, points = PATCHES[stride]
     patches = -(-size[0] // patch) * -(-size[1] // patch)
     return kind if points * patches < 9 * size[0] * size[1] else "direct"
 

@@ -48,9 +48,9 @@ def holds(x: Array) -> bool:
     return x.ndim == 4 and len(x) == IMAGES and x.transpose(order(x)).flags.c_contiguous
 
 
-def differs(x: Array) -> bool:
-    """Whether an array lies so and not as an ordinary one: images of one number lie as both."""
-    return x.size > IMAGES and holds(x)
+def differs(*arrays: Array) -> bool:
+    """Whether one of the arrays lies so and not as an ordinary one: images of one number lie as both."""
+    return any(x.size > IMAGES and holds(x) for x in arrays)
 
 
 def flat(x: Array) -> Array:

@@ -16,7 +16,7 @@ from numba.extending import intrinsic
 from .jit import jit
 from .lanewise import GRID
 from .simd import load, pointer, store, zero
-from .vector import FLOAT, INT32, LANES, vector_type
+from .vector import FLOAT, LANES, emit_shuffle, vector_type
 
 
 @intrinsic(prefer_literal=True)
@@ -48,7 +48,7 @@ def emit_neighbour(builder: Any, vector: Any, down: int, right: int) -> Any:
         i, j = lane // GRID + down, lane % GRID + right
         found.append(i * GRID + j if 0 <= i < GRID and 0 <= j < GRID else LANES)  # the first of the zeros
     zeros = ir.Constant(ir.VectorType(FLOAT, LANES), [0.0] * LANES)
-    return builder.shuffle_vector(vector, zeros, ir.Constant(ir.VectorType(INT32, LANES), found))
+    return emit_shuffle(builder, vector, zeros, found)
 
 
 def row_copy(down):

@@ -26,14 +26,14 @@ from .quads import QUAD, fma_quads, in_quads, of_quads, shuffling
 from .simd import line_up, load, pointer, prefetch, spread, store, zero
 from .tile import tile_load, tile_rows, tile_store, tile_transpose, tile_zero
 from .vector import LANES
-from .winograd_1d import input_1d, output_1d
+from .winograd_1d import filter_1d, input_1d, output_1d
 
 Array = NDArray[Any]
 Pair = tuple[int, int]
 
 MOST = {8: 8, 4: 3, 2: 1}[tile_rows()]  # filters of a tile: their sums, two each, fit the registers
 ROWS, COLUMNS = 6, 4  # the points of a patch
-G_ROWS = np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]], np.float32) / 24
+G_ROWS = np.array(filter_1d.py_func(np.eye(3)), np.float32)  # type: ignore[attr-defined]  # what numba compiles
 G_COLUMNS = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]], np.float32)
 
 

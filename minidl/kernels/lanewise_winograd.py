@@ -18,10 +18,10 @@ from .lanewise_edge import copy_seen, neighbour, tile_neighbour
 from .lanewise_patches import binding, correlation
 from .lanewise_sum import count_tiles, lay_out
 from .simd import load, pointer, zero
-from .tile import across, tile_store, tile_zero
+from .tile import tile_zero
 from .vector import LANES
 from .winograd_1d import input_1d
-from .winograd_transforms import input_2d, transform_back
+from .winograd_transforms import input_2d, input_rows, transform_back
 
 Array = NDArray[Any]
 
@@ -72,13 +72,7 @@ def transform_on_edge(x, row, top, left, height, width, blocks, v, plane):
         after = column(pointer(x, (left + SEEN - 1) * LANES), row, top, height, blocks)
     elif blocks:
         after = tile_neighbour(inner[0] if width == PATCH else column(x, row, top, height, blocks), 0, 1)
-    c = (before, inner[0], inner[1], inner[2], inner[3], after)
-    tile_store(input_1d(across(c, 0)), v, 0, plane)
-    tile_store(input_1d(across(c, 1)), v, 6 * plane, plane)
-    tile_store(input_1d(across(c, 2)), v, 12 * plane, plane)
-    tile_store(input_1d(across(c, 3)), v, 18 * plane, plane)
-    tile_store(input_1d(across(c, 4)), v, 24 * plane, plane)
-    tile_store(input_1d(across(c, 5)), v, 30 * plane, plane)
+    input_rows((before, inner[0], inner[1], inner[2], inner[3], after), v, plane)
 
 
 @jit

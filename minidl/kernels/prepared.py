@@ -39,7 +39,7 @@ class PreparedConv:
         All arrays are contiguous, or all lanewise, if `blocks` of one image; what they hold is read when the calls are
         made.
         """
-        if blocks or lanewise.differs(x) or lanewise.differs(y):
+        if blocks or lanewise.differs(x, y):
             return self._bind_lanewise(x, y, residual, relu, blocks)
         stride, padding, groups = self.how
         prepare, bind = FORWARD[choose(x.shape, self.weight.shape, stride, padding, groups, prepared=True)]

@@ -9,7 +9,7 @@ from llvmlite import ir
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from .vector import INT32, LANES, emit_fma, emit_load, emit_pointer, vector_type
+from .vector import LANES, emit_fma, emit_load, emit_pointer, emit_shuffle, vector_type
 
 QUAD = 4
 
@@ -20,7 +20,7 @@ def shuffling(*lanes: int) -> Any:
     @intrinsic
     def shuffle(typing: Any, a: Any, b: Any) -> Any:
         def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-            return builder.shuffle_vector(*args, ir.Constant(ir.VectorType(INT32, LANES), list(lanes)))
+            return emit_shuffle(builder, args[0], args[1], list(lanes))
 
         return vector_type(a, b), lower
 
@@ -43,11 +43,11 @@ def fma_quads(typing: Any, tile: Any, u: Any, index: Any, x: Any) -> Any:
 
     def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         first = emit_pointer(context, builder, sig.args[1], *args[1:3])
-        again = ir.Constant(ir.VectorType(INT32, LANES), [lane % QUAD for lane in range(LANES)])
+        again = [lane % QUAD for lane in range(LANES)]
         rows = []
         for o, sums in enumerate(cgutils.unpack_tuple(builder, args[0])):
             quad = emit_load(builder, builder.gep(first, [ir.IntType(64)(QUAD * o)]), QUAD)
-            rows.append(emit_fma(builder, builder.shuffle_vector(quad, quad, again), args[3], sums))
+            rows.append(emit_fma(builder, emit_shuffle(builder, quad, quad, again), args[3], sums))
         return context.make_tuple(builder, sig.return_type, rows)
 
     return tile(tile, u, index, x), lower

@@ -14,7 +14,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
-from .vector import INT32, LANES, emit_load, emit_pointer, emit_splat
+from .vector import INT32, LANES, emit_load, emit_pointer, emit_shuffle, emit_splat
 
 MANY = 64
 BYTE, HALF = ir.IntType(8), ir.IntType(16)
@@ -101,5 +101,5 @@ def _emit_bytes(builder: Any, a: Any, b: Any, first: int, step: int) -> Any:
     """Return bytes first, first + step, … of two vectors, one behind the other."""
     count = a.type.count * a.type.element.width // 8
     bytes_of = ir.VectorType(BYTE, count)
-    order = ir.Constant(ir.VectorType(INT32, 2 * count // step), list(range(first, 2 * count, step)))
-    return builder.shuffle_vector(builder.bitcast(a, bytes_of), builder.bitcast(b, bytes_of), order)
+    order = list(range(first, 2 * count, step))
+    return emit_shuffle(builder, builder.bitcast(a, bytes_of), builder.bitcast(b, bytes_of), order)

@@ -26,6 +26,7 @@ from .vector import (
     emit_fma,
     emit_load,
     emit_pointer,
+    emit_shuffle,
     emit_splat,
     emit_store,
     vector_type,
@@ -188,10 +189,7 @@ def tile_transpose(typing: Any, tile: Any) -> Any:
                     a, b = rows[p], rows[p + step]
                     upper = [k if not k & step else lanes + k - step for k in range(lanes)]
                     lower_half = [k + step if not k & step else lanes + k for k in range(lanes)]
-                    rows[p], rows[p + step] = (
-                        builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(ir.IntType(32), lanes), order))
-                        for order in (upper, lower_half)
-                    )
+                    rows[p], rows[p + step] = (emit_shuffle(builder, a, b, order) for order in (upper, lower_half))
             step *= 2
         return context.make_tuple(builder, sig.return_type, rows)
 

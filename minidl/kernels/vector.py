@@ -75,8 +75,12 @@ def emit_splat(builder: Any, scalar: Any, lanes: int) -> Any:
     """Return a vector that holds `scalar` in every lane."""
     vector = ir.VectorType(scalar.type, lanes)
     first = builder.insert_element(ir.Constant(vector, ir.Undefined), scalar, INT32(0))
-    zeros = ir.Constant(ir.VectorType(INT32, lanes), [0] * lanes)
-    return builder.shuffle_vector(first, ir.Constant(vector, ir.Undefined), zeros)
+    return emit_shuffle(builder, first, ir.Constant(vector, ir.Undefined), [0] * lanes)
+
+
+def emit_shuffle(builder: Any, a: Any, b: Any, lanes: list[int]) -> Any:
+    """Return the vector of those lanes of a and then b, counted through."""
+    return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(INT32, len(lanes)), lanes))
 
 
 def emit_pointer(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> Any:

@@ -35,7 +35,23 @@ def six_columns(transform):
     return columns
 
 
+def six_rows(transform):
+    """Return the function that applies a transform in one dimension to each of six rows of columns, and stores them."""
+
+    @jit
+    def rows(c, points, plane):  # points `plane` floats apart
+        tile_store(transform(across(c, 0)), points, 0, plane)
+        tile_store(transform(across(c, 1)), points, 6 * plane, plane)
+        tile_store(transform(across(c, 2)), points, 12 * plane, plane)
+        tile_store(transform(across(c, 3)), points, 18 * plane, plane)
+        tile_store(transform(across(c, 4)), points, 24 * plane, plane)
+        tile_store(transform(across(c, 5)), points, 30 * plane, plane)
+
+    return rows
+
+
 input_columns, output_columns, taps_columns = (six_columns(transform) for transform in (input_1d, output_1d, taps_1d))
+input_rows, filter_rows, grad_rows = (six_rows(transform) for transform in (input_1d, filter_1d, grad_1d))
 
 
 @jit
@@ -80,12 +96,7 @@ def filter_2d(g, tap, u, plane):
         filter_1d(tile_load(3, zero(), g, 0, 3 * tap)), filter_1d(tile_load(3, zero(), g, tap, 3 * tap)),
         filter_1d(tile_load(3, zero(), g, 2 * tap, 3 * tap)),
     )  # fmt: skip
-    tile_store(filter_1d(across(c, 0)), u, 0, plane)
-    tile_store(filter_1d(across(c, 1)), u, 6 * plane, plane)
-    tile_store(filter_1d(across(c, 2)), u, 12 * plane, plane)
-    tile_store(filter_1d(across(c, 3)), u, 18 * plane, plane)
-    tile_store(filter_1d(across(c, 4)), u, 24 * plane, plane)
-    tile_store(filter_1d(across(c, 5)), u, 30 * plane, plane)
+    filter_rows(c, u, plane)
 
 
 @jit
@@ -129,13 +140,7 @@ def grad_columns(kind, grad, row, column):
 @jit
 def grad_2d(kind, grad, row, column, d, plane):
     """Store A g Aᵀ of a patch, whose pixels are `row` and `column` apart, its 36 points `plane` apart."""
-    c = grad_columns(kind, grad, row, column)
-    tile_store(grad_1d(across(c, 0)), d, 0, plane)
-    tile_store(grad_1d(across(c, 5)), d, 30 * plane, plane)
-    tile_store(grad_1d(across(c, 1)), d, 6 * plane, plane)
-    tile_store(grad_1d(across(c, 2)), d, 12 * plane, plane)
-    tile_store(grad_1d(across(c, 3)), d, 18 * plane, plane)
-    tile_store(grad_1d(across(c, 4)), d, 24 * plane, plane)
+    grad_rows(grad_columns(kind, grad, row, column), d, plane)
 
 
 def patch_transform(pixels, transform):

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from minidl.graph import Graph, Node
 from minidl.kernels.backend import compiled, conv_kind
+from minidl.kernels.choice import PATCHES
 from minidl.kernels.lanewise import GRID
 from minidl.runtime.rules import CONVOLUTIONS
 from minidl.runtime.stages import Stage, cut
@@ -69,8 +70,8 @@ def _fits(graph: Graph, node: Node) -> bool:
     filters, height, width, channels = weight.shape
     if (height, width, *stride) == (3, 3, 1, 1) and padding != (1, 1):
         return False  # Winograd for channels in the lanes takes any padding, and multiplies a quarter as often
-    points = {(1, 1): 36, (2, 2): 25}.get(stride) if (height, width, *padding) == (3, 3, 1, 1) else None
-    return bool((points or height * width) * filters * channels <= WEIGHTS)
+    by_patches = (height, width, *padding) == (3, 3, 1, 1) and stride in PATCHES
+    return bool((PATCHES[stride][2] if by_patches else height * width) * filters * channels <= WEIGHTS)
 
 
 def has_blocks(graph: Graph) -> bool:

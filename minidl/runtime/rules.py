@@ -49,8 +49,7 @@ def _conv(node: Node, sources: tuple[Node, ...]) -> Bind | None:
         x, *rest = inputs
         calls: list[Call] = []
         blocks = y.shape[1:] != node.shape
-        together = blocks or lanewise.differs(y) or (lanewise.differs(x) and lanewise.holds(y))
-        laid_out = partial(_lanewise, blocks=blocks) if together else _contiguous
+        laid_out = partial(_lanewise, blocks=blocks) if blocks or lanewise.differs(x, y) else _contiguous
         x, residual = laid_out(x, calls), laid_out(rest[-1], calls) if added else None
         return calls + conv.bind(x, y, residual, fused and function.relu, blocks)
 

@@ -109,9 +109,14 @@ def test_random_networks_train_on_as_their_masked_twins(optimizer, drawn, steps)
 
     A batch norm may undo what a bias or weight before it does, at once or through other layers.  Its gradient is then
     zero but for rounding, of which Adam would make whole steps; an eps far above that rounding keeps them small.
+    Biases are not zero: behind a dead ReLU a sum would be the bias alone, and after a step of rounding's size a leaky
+    ReLU's slope would depend on its sign.
     """
     model, shape, rng, chosen = drawn
     doubled(model)
+    for name, p in model.named_parameters():
+        if name.endswith("bias"):
+            p.data += rng.standard_normal(p.data.shape) / 8
     small, big = chosen.apply(model), masked(model, chosen)
     rule = {**OPTIMIZERS, "adam": lambda p: Adam(p, 0.003, eps=1e-3, weight_decay=1e-3)}[optimizer]
     its = chosen.apply_optimizer(rule(model.named_parameters()), small)

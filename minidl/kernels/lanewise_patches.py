@@ -17,13 +17,14 @@ from .entry import DONE, Entry, Loop, arguments, entry
 from .finish import Finish
 from .lanewise import flat, steps
 from .lanewise_sum import call_sum, count_tiles, part, rows_of, summing, tiles_of
+from .parallel import get_num_threads
 from .simd import line_up, pointer, spread
 from .vector import LANES
 
 Array = NDArray[Any]
 Pair = tuple[int, int]
 
-KINDS = "ppppfp22333iii"
+KINDS = "ppppfp22333iiii"
 
 
 def correlation(patch, stride, points, transform, transform_back):
@@ -39,6 +40,7 @@ def correlation(patch, stride, points, transform, transform_back):
         """Convolve; an item in [start, stop) is a tile of filters of a row of patches of outputs, of all lanes."""
         (
             x, u, bias, residual, floor, y, x_steps, y_steps, tiles, x_size, y_size, v_plane, m_plane, blocks,
+            shared,
         ) = arguments(address, KINDS)  # fmt: skip
         in_height, in_width, depth = x_size
         height, width, filters = y_size
@@ -57,12 +59,15 @@ def correlation(patch, stride, points, transform, transform_back):
                 for tile in range(first, last):
                     o, rows, function = part(tile, tiles, filters)
                     weights, walk = pointer(u, o * points * depth), (points, v_plane, rows * depth, m_plane)
-                    call_sum(function, v, weights, m, depth, walk)
+                    size = (min(patch, height - top), min(patch, width - left))
+                    to = pointer(y, top * y_steps[0] + o * y_steps[1] + left * LANES)
+                    owned = (shared * rows, y_steps[1], y_steps[0], *size)
+                    call_sum(function, v, weights, m, depth, walk, to, owned)
                     for k in range(rows):
                         transform_back(
                             spread(bias, o + k), pointer(m, k * LANES), m_plane, residual, floor, y,
                             top * y_steps[0] + (o + k) * y_steps[1] + left * LANES, (0, 0, y_steps[0], LANES),
-                            min(patch, height - top), min(patch, width - left), LANES,
+                            *size, LANES,
                         )  # fmt: skip
         return DONE
 
@@ -84,7 +89,7 @@ def binding(correlate: Entry, patch: int, points: int) -> Callable[..., list[Cal
         m_plane = (rows_of(tiles.number, filters) | 1) * LANES
         return [Loop(
             correlate, items, grain(items, macs), flat(x), u, bias, *end, flat(y), steps(x), steps(y), tiles,
-            x.shape[1:], y.shape[1:], v_plane, m_plane, blocks,
+            x.shape[1:], y.shape[1:], v_plane, m_plane, blocks, blocks and get_num_threads() > 1,
         )]  # fmt: skip
 
     return bind

@@ -21,7 +21,8 @@ from .entry import DONE, Loop, arguments, entry
 from .finish import Finish, finish_tile
 from .jit import jit
 from .lanewise import flat, steps
-from .lanewise_sum import call_sum, even_tiles, lay_out, part, rows_of, sum_function, tiles_of
+from .lanewise_sum import call_sum, even_tiles, lay_out, own_patch, part, rows_of, sum_function, tiles_of
+from .parallel import get_num_threads
 from .quads import QUAD, fma_quads, in_quads, of_quads, shuffling
 from .simd import line_up, load, pointer, prefetch, spread, store, zero
 from .tile import tile_load, tile_rows, tile_store, tile_transpose, tile_zero
@@ -129,8 +130,10 @@ def summing(rows: int) -> Any:
     sums[o] = Σ_k x[k] · u[k, o], for the two vectors of x[k] and of sums[o].
     """
 
-    def sum_tiles(x, u, sums, depth, times, step_x, step_u, step_sums):
-        for _ in range(times):
+    def sum_tiles(x, u, sums, depth, times, step_x, step_u, step_sums, y, owned, step_y, row, height, width):
+        for i in range(times):
+            if i < owned:
+                own_patch(pointer(y, i * step_y), row, height, width)
             one, two = tile_zero(rows), tile_zero(rows)
             for k in range(depth):
                 at = k * rows * QUAD
@@ -148,13 +151,13 @@ def summing(rows: int) -> Any:
 
 # --- The loop ---------------------------------------------------------------------------------------------------------
 
-KINDS = "ppppfp22ii3ii"
+KINDS = "ppppfp22ii3iii"
 
 
 @entry(KINDS)
 def correlate(start, stop, address):
     """Convolve; an item in [start, stop) is a tile of filters of the image."""
-    x, u, bias, residual, floor, y, x_steps, y_steps, depth, filters, tiles, v_plane, m_plane = arguments(
+    x, u, bias, residual, floor, y, x_steps, y_steps, depth, filters, tiles, v_plane, m_plane, shared = arguments(
         address, KINDS
     )
     scratch = line_up(ROWS * (v_plane + m_plane))
@@ -166,7 +169,8 @@ def correlate(start, stop, address):
         m = pointer(v, ROWS * v_plane)
         o, rows, function = part(tile, tiles, filters)
         weights, walk = pointer(u, o * depth * ROWS * COLUMNS), (ROWS, v_plane, rows * depth * COLUMNS, m_plane)
-        call_sum(function, v, weights, m, depth, walk)
+        owned = (shared, 0, y_steps[0], 2, 2 * rows)  # those of all filters at once: they fit the queue of stores
+        call_sum(function, v, weights, m, depth, walk, pointer(y, o * y_steps[1]), owned)
         for k in range(rows):
             points, to = pointer(m, 2 * k * LANES), (o + k) * y_steps[1]
             transform_back(spread(bias, o + k), points, m_plane, residual, floor, y, to, y_steps[0])
@@ -185,5 +189,5 @@ def bind(
     macs = 2 * LANES * ROWS * depth * filters
     return [Loop(
         correlate, number, grain(number, macs), flat(x), u, bias, *end, flat(y), steps(x), steps(y), depth, filters,
-        tiles, v_plane, m_plane,
+        tiles, v_plane, m_plane, get_num_threads() > 1,
     )]  # fmt: skip

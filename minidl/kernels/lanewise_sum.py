@@ -2,6 +2,10 @@
 
 One vector of a pixel is multiplied with as many weights as the tile has rows, each spread over the lanes. Filters are
 parted evenly among tiles, and for each number of rows there is a function of its own, compiled when a layer needs it.
+
+Where threads share an image, the other has read what one writes anew in the next layer. To take such a cache line back
+keeps the stores of a core waiting for some 15 cycles. That is hidden behind the arithmetic: while it sums, a tile owns
+the lines that its outputs are going to, patch by patch.
 """
 # mypy: allow-untyped-defs, allow-untyped-calls, no-check-untyped-defs
 
@@ -15,13 +19,14 @@ import numba
 import numpy as np
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from .atomic import INT64
 from .entry import FLOATS
 from .jit import cached, jit
-from .simd import pointer, prefetch
+from .simd import own, pointer, prefetch
 from .tile import tile_fma, tile_rows, tile_store, tile_zero
 from .vector import LANES
 
@@ -79,18 +84,29 @@ def part(tile, tiles, filters):
     return tile * least + min(tile, more), least + (1 if tile < more else 0), larger if tile < more else smaller
 
 
-SIGNATURE = types.intp(FLOATS, FLOATS, FLOATS, *[types.intp] * 5)
+@jit
+def own_patch(y, row, height, width):
+    """Own the vectors of `height` × `width` pixels, the rows of which lie `row` floats apart."""
+    for i in range(height):
+        for j in range(width):
+            own(y, i * row + j * LANES)
+
+
+SIGNATURE = types.intp(FLOATS, FLOATS, FLOATS, *[types.intp] * 5, FLOATS, *[types.intp] * 5)
 
 
 @functools.cache
 def summing(rows: int) -> Any:
     """Return the compiled function that sums tiles of so many filters, which to numba must be a constant.
 
-    sums[o] = Σ_k x[k] · u[k, o], `times` times, and then so much further in x, in u and in sums.
+    sums[o] = Σ_k x[k] · u[k, o], `times` times, and then so much further in x, in u and in sums. Each of the first
+    `owned` times owns a patch of y, `step_y` further.
     """
 
-    def sum_tiles(x, u, sums, depth, times, step_x, step_u, step_sums):
-        for _ in range(times):
+    def sum_tiles(x, u, sums, depth, times, step_x, step_u, step_sums, y, owned, step_y, row, height, width):
+        for i in range(times):
+            if i < owned:
+                own_patch(pointer(y, i * step_y), row, height, width)
             tile = tile_zero(rows)
             for k in range(depth):
                 tile = tile_fma(tile, u, k * rows, 1, x, k * LANES)
@@ -109,13 +125,18 @@ def sum_function(function: Any) -> Any:
 
 
 @intrinsic
-def call_sum(typing: Any, function: Any, x: Any, u: Any, sums: Any, depth: Any, walk: Any) -> Any:
-    """``call_sum(function, x, u, sums, depth, walk)``: call such a function; `walk` is the times and three steps."""
+def call_sum(typing: Any, function: Any, x: Any, u: Any, sums: Any, depth: Any, walk: Any, y: Any, owned: Any) -> Any:
+    """``call_sum(function, x, u, sums, depth, walk, y, owned)``: call such a function.
+
+    `walk` is the times and three steps; `owned` how many patches are owned, how far they and their rows lie apart, and
+    their height and width.
+    """
 
     def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         floats = ir.FloatType().as_pointer()
-        kind = ir.FunctionType(INT64, [floats] * 3 + [INT64] * 5)
-        steps = [builder.extract_value(args[5], i) for i in range(4)]
-        return builder.call(builder.inttoptr(args[0], kind.as_pointer()), [*args[1:5], *steps])
+        kind = ir.FunctionType(INT64, [floats] * 3 + [INT64] * 5 + [floats] + [INT64] * 5)
+        walks, owns = (cgutils.unpack_tuple(builder, numbers) for numbers in (args[5], args[7]))
+        return builder.call(builder.inttoptr(args[0], kind.as_pointer()), [*args[1:5], *walks, args[6], *owns])
 
-    return types.intp(types.intp, FLOATS, FLOATS, FLOATS, types.intp, types.UniTuple(types.intp, 4)), lower
+    four, five = types.UniTuple(types.intp, 4), types.UniTuple(types.intp, 5)
+    return types.intp(types.intp, FLOATS, FLOATS, FLOATS, types.intp, four, FLOATS, five), lower

@@ -163,6 +163,22 @@ def prefetch(typing: Any, array: Any, index: Any, level: Any, write: Any) -> Any
 
 
 @intrinsic
+def own(typing: Any, array: Any, index: Any) -> Any:
+    """``own(array, index)``: write an element as it is, so that its cache line is no longer another core's too.
+
+    The store waits for that beside the arithmetic that follows; `prefetch` to write does nothing where this core has
+    the line already, to read.
+    """
+
+    def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        place = builder.bitcast(emit_pointer(context, builder, sig.args[0], *args), INT32.as_pointer())
+        builder.store_atomic(builder.load_atomic(place, "monotonic", 4), place, "monotonic", 4)  # or LLVM omits both
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), lower
+
+
+@intrinsic
 def fma(typing: Any, a: Any, b: Any, c: Any) -> Any:
     """``fma(a, b, c)``: a·b + c, lane by lane."""
 

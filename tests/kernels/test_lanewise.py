@@ -155,6 +155,13 @@ def check_tiles(number, filters, sums):
     assert tiles.number in (1, filters) or tiles.number % 2 == 0  # two threads share them
 
 
+def test_owning_a_patch_changes_no_number():
+    memory = np.random.default_rng(0).integers(0, 256, 4 * 9 * 5 * LANES).astype(np.uint8).view(np.float32)  # NaN, too
+    before = memory.copy()
+    lanewise_sum.own_patch(memory, 5 * LANES, 4, 3)
+    assert memory.tobytes() == before.tobytes()
+
+
 # --- Convolutions -----------------------------------------------------------------------------------------------------
 
 

@@ -252,7 +252,7 @@ def test_one_image_gives_the_same_bits_on_any_number_of_threads(name):
     net, x = nn.models.build(name, rng=0).eval(), np.random.default_rng(0).standard_normal((1, 32, 32, 3), np.float32)
     plan = minidl.runtime.compile(net, (32, 32, 3))
     found = []
-    for threads in (1, 2, 2, 1):
+    for threads in (1, *[2] * 100, 1):  # often: they own each other's cache lines
         with num_threads(threads):
             found.append(plan(x))
     for y in found[1:]:

@@ -166,7 +166,7 @@ def _dry_run(args: argparse.Namespace, model: Module, dataset: Dataset) -> Outpu
     text = (
         f"{nodes:,} nodes of {len(dataset):,} images: {macs:.3g} MACs, at most about {seconds:,.0f} s here\n"
         f"the first whole picture comes after {seconds * len(labels) / len(dataset):,.0f} s\n"
-        "a plane of 8n + 1 nodes each way, and --cap, usually take a half to a fourth of it"
+        "a plane of many nodes, as its smooth parts are interpolated, and --cap usually take a half to a fourth of it"
     )
     return Output(text, {"nodes": nodes, "images": len(dataset), "macs": macs, "seconds": seconds})
 

@@ -160,7 +160,7 @@ def measure_plane(view: View, dx: Step, dy: Step, xs: np.ndarray, ys: np.ndarray
     from algorithms.landscape import refined_plane
 
     grid = view.model, view.dataset, dx, dy, xs, ys
-    if view.args.full or min(len(xs), len(ys)) < 25 or {len(xs) % 8, len(ys) % 8} != {1}:
+    if view.args.full or min(len(xs), len(ys)) < 15:
         return full_plane(*grid, **view.options)
     return refined_plane(*grid, view.args.tolerance, **view.options)
 

@@ -12,7 +12,7 @@ from typing import Any, cast
 from minidl.graph import Graph, Node
 from minidl.kernels.backend import compiled, conv_kind
 from minidl.kernels.choice import PATCHES
-from minidl.kernels.lanewise import GRID
+from minidl.kernels.lanewise import GRID, IMAGES
 from minidl.runtime.rules import CONVOLUTIONS
 from minidl.runtime.stages import Stage, cut
 
@@ -21,14 +21,20 @@ MOST_BYTES = 1 << 22  # of all values that are alive at once
 OPERATIONS = CONVOLUTIONS | {"input", "GetItem", "Pad", "GlobalAvgPool2d", "Linear"}
 
 
-def stages(graph: Graph, owners: dict[int, int], sizes: dict[int, int], together: int) -> list[Stage]:
-    """Return the one stage that a narrow network is, of 16 images or of 1 in blocks, none for other networks.
+def stages(graph: Graph, owners: dict[int, int], sizes: dict[int, int]) -> tuple[list[Stage], list[Stage]]:
+    """Return the one stage that a narrow network is for 16 images, and for 1 in blocks; none where it does not suit.
 
-    `together` says how many images; the other arguments are those of `cut`.
+    The arguments are those of `cut`.
     """
-    if not suits(graph) or (together == 1 and not has_blocks(graph)):
-        return []
-    (stage,) = cut(graph, in_place(graph, owners), sizes, together)
+    if not suits(graph):
+        return [], []
+    shared = in_place(graph, owners)
+    return _whole(graph, shared, sizes, IMAGES), _whole(graph, shared, sizes, 1) if has_blocks(graph) else []
+
+
+def _whole(graph: Graph, owners: dict[int, int], sizes: dict[int, int], together: int) -> list[Stage]:
+    """The stage of so many images, if they are not too large."""
+    (stage,) = cut(graph, owners, sizes, together)
     return [stage] if together * stage.nbytes <= MOST_BYTES else []
 
 

@@ -45,8 +45,8 @@ class Program:
         self.dtypes = {i: y.dtype for i, y in samples.items()}
         self.sizes = {i: y.nbytes for i, y in samples.items()}
         self.ordinary = cut(graph, owners, self.sizes)
-        self.lanewise = narrow.stages(graph, owners, self.sizes, IMAGES)  # for batches of 16 and more, if there are any
-        self.blocks = narrow.stages(graph, owners, self.sizes, 1)  # for smaller ones
+        # For batches of 16 images and more, and for smaller ones, if there are any:
+        self.lanewise, self.blocks = narrow.stages(graph, owners, self.sizes)
         computed = [node for node in graph if owners.get(node.index) == node.index and node.op != "input"]
         self.binders = {node.index: binder(node, graph.inputs(node)) for node in computed}
 

@@ -88,19 +88,18 @@ def _has_kernels(arrays: list[Array]) -> bool:
 
 
 def _contiguous(x: Array, calls: list[Call]) -> Array:
-    """Return x, or an array that an added call copies x to."""
-    if x.flags.carray:
-        return x
-    copy = np.empty(x.shape, x.dtype)
-    calls.append(partial(np.copyto, copy, x))
-    return copy
+    """Return x, or a contiguous array that an added call copies x to."""
+    return x if x.flags.carray else _copied(x, np.empty(x.shape, x.dtype), calls)
 
 
 def _lanewise(x: Array, calls: list[Call], blocks: bool) -> Array:
     """Return x, or lanewise images or blocks that an added call copies x to."""
     if lanewise.holds(x):
         return x
-    copy = lanewise.place(np.empty(x.size, x.dtype), x.shape[1:], blocks)
+    return _copied(x, lanewise.place(np.empty(x.size, x.dtype), x.shape[1:], blocks), calls)
+
+
+def _copied(x: Array, copy: Array, calls: list[Call]) -> Array:
     calls.append(partial(np.copyto, copy, x))
     return copy
 

@@ -45,8 +45,9 @@ def test_plane_is_measured_drawn_and_kept(run, tmp_path, capsys):
     assert answer(capsys, *args) == said  # from the file
 
 
-def test_a_large_plane_is_refined_unless_asked_for_in_full(run, tmp_path, capsys):
-    args = "landscape", run, "--images", 20, "--x=-1:1:25", "--y=-1:1:25"
+@pytest.mark.parametrize("size", [(25, 25), (20, 22)])
+def test_a_large_plane_is_refined_unless_asked_for_in_full(run, tmp_path, capsys, size):
+    args = "landscape", run, "--images", 20, f"--x=-1:1:{size[0]}", f"--y=-1:1:{size[1]}"
     refined = answer(capsys, *args, "--out", tmp_path / "a")
     full = answer(capsys, *args, "--full", "--out", tmp_path / "b")
     assert refined["measured_share"] < full["measured_share"] == 1

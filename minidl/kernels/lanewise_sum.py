@@ -34,6 +34,7 @@ Array = NDArray[Any]
 
 MOST = {8: 16, 4: 6, 2: 2}[tile_rows()]  # rows of a tile: with a vector and a weight they fit the registers
 ENOUGH = 8  # rows of a tile, so that additions need not wait for one another
+OWNING = 256  # cycles that it takes to own a patch of 4×4 vectors
 CACHE = 768  # vectors in a level-1 cache of 48 KiB
 
 
@@ -99,14 +100,18 @@ SIGNATURE = types.intp(FLOATS, FLOATS, FLOATS, *[types.intp] * 5, FLOATS, *[type
 def summing(rows: int) -> Any:
     """Return the compiled function that sums tiles of so many filters, which to numba must be a constant.
 
-    sums[o] = Σ_k x[k] · u[k, o], `times` times, and then so much further in x, in u and in sums. Each of the first
-    `owned` times owns a patch of y, `step_y` further.
+    sums[o] = Σ_k x[k] · u[k, o], `times` times, and then so much further in x, in u and in sums. Meanwhile
+    `owned` patches of y are owned, `step_y` apart, one each time, or spread over all times where they are short.
     """
 
     def sum_tiles(x, u, sums, depth, times, step_x, step_u, step_sums, y, owned, step_y, row, height, width):
-        for i in range(times):
-            if i < owned:
-                own_patch(pointer(y, i * step_y), row, height, width)
+        pace = owned if depth * rows <= OWNING else times
+        done, due = 0, times - pace
+        for _ in range(times):
+            due += pace
+            if due >= times and done < owned:
+                own_patch(pointer(y, done * step_y), row, height, width)
+                done, due = done + 1, due - times
             tile = tile_zero(rows)
             for k in range(depth):
                 tile = tile_fma(tile, u, k * rows, 1, x, k * LANES)

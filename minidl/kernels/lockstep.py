@@ -72,12 +72,19 @@ def take_all(loops, count, width):
 
 
 @jit
-def lead(desk):
-    """Open a round for what lies on the desk, take part as thread 0, and return when all have left it."""
-    add(desk, ROUND, 1)
-    take_part(0, desk, get(desk, LOOPS), get(desk, COUNT), get(desk, WIDTH), get(desk, THREADS))
-    add(desk, ROUND, 1)
-    wait_for(desk, OUTSIDE, 0)
+def lead(desk, table, threads):
+    """Lay a table of loops on the desk, take part as thread 0, and return when all have left; 0 if one failed."""
+    for line in range(len(table)):
+        for column in range(DONE, table.shape[1]):
+            table[line, column] = 0
+    desk[JOINED], desk[FAILED], desk[LOOPS] = 1, 0, address(table)
+    desk[COUNT], desk[WIDTH], desk[THREADS] = table.shape[0], table.shape[1], threads
+    cells = address(desk)
+    add(cells, ROUND, 1)
+    take_part(0, cells, address(table), table.shape[0], table.shape[1], threads)
+    add(cells, ROUND, 1)
+    wait_for(cells, OUTSIDE, 0)
+    return 1 - get(cells, FAILED)
 
 
 @jit
@@ -124,13 +131,9 @@ class Row:
             check(take_all(self.address, *self.table.shape))
             return
         try:
-            self.table[:, DONE:] = 0
-            desk = helpers.desk
-            desk[JOINED : THREADS + 1] = 1, 0, self.address, *self.table.shape, self.threads
-            if desk[AWAKE] < self.threads - 1 and helpers.jobs.empty():
+            if helpers.desk[AWAKE] < self.threads - 1 and helpers.jobs.empty():
                 helpers.call(no_job(), self.threads - 1)
-            lead(address(desk))
-            check(1 - desk[FAILED])
+            check(lead(helpers.desk, self.table, self.threads))
         finally:
             helpers.desk_lock.release()
 

@@ -53,7 +53,7 @@ def correlate(start, stop, address):
                 copy_seen(plane, x_steps[0], top, left, kernel[0], kernel[1], in_height, in_width, blocks, to)
             for tile in range(tiles[0]):
                 o, count, function = part(tile, tiles, filters)
-                weights, walk = pointer(u, o * depth * taps), (1, 0, 0, 0)
+                weights, walk = pointer(u, o * depth * taps), (1, 0, 0, 0)  # once: too short to own lines meanwhile
                 call_sum(function, seen, weights, sums, depth * taps, walk, pointer(y, 0), (0, 0, 0, 0, 0))
                 for k in range(count):
                     done = (load(sums, k * LANES) + spread(bias, o + k),)

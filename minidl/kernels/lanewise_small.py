@@ -169,7 +169,7 @@ def correlate(start, stop, address):
         m = pointer(v, ROWS * v_plane)
         o, rows, function = part(tile, tiles, filters)
         weights, walk = pointer(u, o * depth * ROWS * COLUMNS), (ROWS, v_plane, rows * depth * COLUMNS, m_plane)
-        owned = (shared, 0, y_steps[0], 2, 2 * rows)  # those of all filters at once: they fit the queue of stores
+        owned = (shared, 0, y_steps[0], 2, 2 * rows)  # all filters' as one patch: they fit the queue of stores
         call_sum(function, v, weights, m, depth, walk, pointer(y, o * y_steps[1]), owned)
         for k in range(rows):
             points, to = pointer(m, 2 * k * LANES), (o + k) * y_steps[1]

@@ -3,9 +3,9 @@
 One vector of a pixel is multiplied with as many weights as the tile has rows, each spread over the lanes. Filters are
 parted evenly among tiles, and for each number of rows there is a function of its own, compiled when a layer needs it.
 
-Where threads share an image, the other has read what one writes anew in the next layer. To take such a cache line back
-keeps the stores of a core waiting for some 15 cycles. That is hidden behind the arithmetic: while it sums, a tile owns
-the lines that its outputs are going to, patch by patch.
+Where threads share an image, the other has read what one writes anew in the next layer, and to take such a cache line
+back keeps the stores of a core waiting (some 15 cycles each on an AMD Zen 4). That is hidden behind the arithmetic:
+while a tile is summed point by point, it owns the lines that its outputs are going to.
 """
 # mypy: allow-untyped-defs, allow-untyped-calls, no-check-untyped-defs
 
@@ -34,7 +34,7 @@ Array = NDArray[Any]
 
 MOST = {8: 16, 4: 6, 2: 2}[tile_rows()]  # rows of a tile: with a vector and a weight they fit the registers
 ENOUGH = 8  # rows of a tile, so that additions need not wait for one another
-OWNING = 256  # cycles that it takes to own a patch of 4×4 vectors
+PATCH_COST = 256  # multiply-adds of a vector that take about as long as to own a patch of 4×4
 CACHE = 768  # vectors in a level-1 cache of 48 KiB
 
 
@@ -101,11 +101,11 @@ def summing(rows: int) -> Any:
     """Return the compiled function that sums tiles of so many filters, which to numba must be a constant.
 
     sums[o] = Σ_k x[k] · u[k, o], `times` times, and then so much further in x, in u and in sums. Meanwhile
-    `owned` patches of y are owned, `step_y` apart, one each time, or spread over all times where they are short.
+    `owned` patches of y, at most `times`, are owned, `step_y` apart: one each time, or evenly where a time is short.
     """
 
     def sum_tiles(x, u, sums, depth, times, step_x, step_u, step_sums, y, owned, step_y, row, height, width):
-        pace = owned if depth * rows <= OWNING else times
+        pace = owned if depth * rows <= PATCH_COST else times
         done, due = 0, times - pace
         for _ in range(times):
             due += pace

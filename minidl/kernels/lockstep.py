@@ -73,10 +73,8 @@ def take_all(loops, count, width):
 
 @jit
 def lead(desk, table, threads):
-    """Lay a table of loops on the desk, take part as thread 0, and return when all have left; 0 if one failed."""
-    for line in range(len(table)):
-        for column in range(DONE, table.shape[1]):
-            table[line, column] = 0
+    """Lay a table of loops on the desk, take part as thread 0, return when all have left; 0 if one failed, else 1."""
+    table[:, DONE:] = 0
     desk[JOINED], desk[FAILED], desk[LOOPS] = 1, 0, address(table)
     desk[COUNT], desk[WIDTH], desk[THREADS] = table.shape[0], table.shape[1], threads
     cells = address(desk)
@@ -99,10 +97,11 @@ def watch(desk, told, offered, value):
         if get(desk, ROUND) % 2 == 1 and get(desk, ROUND) != last:  # an odd number: it is open
             add(desk, OUTSIDE, -1)  # before looking again: who sees it open then is waited for
             last = get(desk, ROUND)
-            me = add(desk, JOINED, 1) if last % 2 == 1 else get(desk, THREADS)
-            if me < get(desk, THREADS):
-                take_part(me, desk, get(desk, LOOPS), get(desk, COUNT), get(desk, WIDTH), get(desk, THREADS))
-                turns = 0
+            if last % 2 == 1:
+                me = add(desk, JOINED, 1)
+                if me < get(desk, THREADS):
+                    take_part(me, desk, get(desk, LOOPS), get(desk, COUNT), get(desk, WIDTH), get(desk, THREADS))
+                    turns = 0
             add(desk, OUTSIDE, 1)
     add(desk, AWAKE, -1)
 

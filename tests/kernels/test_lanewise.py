@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 
 pytest.importorskip("numba")
 
-from minidl.kernels import conv, lanewise, lanewise_small, lanewise_sum, prepared
+import numba
+
+from minidl.kernels import conv, lanewise, lanewise_patches, lanewise_small, lanewise_sum, prepared
 from minidl.kernels.choice import choose_lanewise
 from minidl.kernels.engines import LANEWISE
 from minidl.kernels.lanewise import GRID, IMAGES
@@ -160,6 +162,38 @@ def test_owning_a_patch_changes_no_number():
     before = memory.copy()
     lanewise_sum.own_patch(memory, 5 * LANES, 4, 3)
     assert memory.tobytes() == before.tobytes()
+
+
+FAR = 1 << 16
+
+
+def marking(x, u, sums, depth, times, step_x, step_u, step_sums, y, owned, step_y, row, height, width):
+    """In the place of a sum: count `FAR` floats on how often each vector would be owned."""
+    for patch in range(owned):
+        for i in range(height):
+            for j in range(width):
+                y[patch * step_y + i * row + j * LANES + FAR] += 1
+    return 0
+
+
+@pytest.mark.parametrize("stride, size", [(1, size) for size in [(2, 2), (3, 3), (4, 4), (4, 5), (7, 3), (8, 8)]]
+                         + [(2, size) for size in [(2, 2), (4, 4), (5, 4), (2, 3)]])  # fmt: skip
+def test_every_item_owns_just_the_vectors_that_it_writes(monkeypatch, stride, size):
+    mark = numba.cfunc(lanewise_sum.SIGNATURE)(marking)
+    for module in (lanewise_patches, lanewise_small):
+        monkeypatch.setattr(module, "summing", lambda rows: mark)
+    for filters in (1, 2, 7, 9, 16, 17, 31, 40):
+        memory = np.zeros(2 * FAR, np.float32)
+        y = lanewise.place(memory, (*size, filters), blocks=True)
+        x = Held((size[0] * stride, size[1] * stride, 3), blocks=True).array
+        weight, bias = np.zeros((filters, 3, 3, 3), np.float32), np.full(filters, np.nan, np.float32)
+        (loop,) = prepared.PreparedConv(weight, bias, (stride, stride), (1, 1), 1).bind(x, y, blocks=True)
+        for item in range(loop.n):
+            memory[:] = 0
+            loop.run(item, item + 1)
+            written = np.isnan(memory[:FAR].reshape(-1, LANES)).all(axis=1)
+            assert written.any()
+            np.testing.assert_array_equal(memory[FAR:].reshape(-1, LANES)[:, 0], written)
 
 
 # --- Convolutions -----------------------------------------------------------------------------------------------------

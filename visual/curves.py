@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from visual.band import draw_band
-from visual.labels import End, label_ends, note
+from visual.labels import End, label_ends, last_known, note
 from visual.style import HALF, MUTED, WIDE, axes_or_new, colours_for, finite, panels, style
 
 _UNITS = {"accuracy": (100.0, "%"), "error": (100.0, "%"), "share": (100.0, "%"), "loss": (1.0, "nats per image")}
@@ -65,7 +65,7 @@ def draw_curves(
         epochs = np.arange(first, first + np.shape(values)[-1])
         dots = {"marker": "o", "ms": 4} if len(epochs) < 16 else {}
         mean = draw_band(ax, epochs, values, palette[name], factor, **dots)
-        ends.append((name, *_last(epochs, mean), palette[name]))
+        ends.append((name, *last_known(epochs, mean), palette[name]))
     ax.set(xlabel="epoch", ylabel=f"{quantity} ({unit})")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     ax.margins(x=0.02)
@@ -132,12 +132,6 @@ def _unit(quantity: str) -> tuple[float, str]:
     if kind not in _UNITS:
         raise ValueError(f"quantity {quantity!r} has no known unit; end it with one of {', '.join(sorted(_UNITS))}")
     return _UNITS[kind]
-
-
-def _last(xs: np.ndarray, ys: np.ndarray) -> tuple[float, float]:
-    """Return the last point whose y is known."""
-    known = np.flatnonzero(~np.isnan(ys))
-    return (float(xs[known[-1]]), float(ys[known[-1]])) if len(known) else (np.nan, np.nan)
 
 
 def _mark_drops(ax: Axes, drops: Sequence[float]) -> None:

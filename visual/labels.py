@@ -51,6 +51,16 @@ def spread(positions: Sequence[float] | np.ndarray, gap: float) -> np.ndarray:
     return moved
 
 
+def last_known(xs: np.ndarray, ys: np.ndarray) -> tuple[float, float]:
+    """Return the last point whose y is not NaN, or two NaN when there is none.
+
+    >>> last_known(np.array([1, 2, 3]), np.array([0.5, 0.75, np.nan]))
+    (2.0, 0.75)
+    """
+    known = np.flatnonzero(~np.isnan(ys))
+    return (float(xs[known[-1]]), float(ys[known[-1]])) if len(known) else (np.nan, np.nan)
+
+
 def label_ends(ax: Axes, ends: Sequence[End]) -> None:
     """Freeze the limits of `ax` and write each name right of it, joined by a hair line to its point.
 
@@ -85,8 +95,9 @@ def label_ends(ax: Axes, ends: Sequence[End]) -> None:
 
 
 def _inside(places: np.ndarray, gap: float) -> np.ndarray:
-    """Shift the whole column into [0, 1], or space it evenly when it is longer than that."""
-    if (len(places) - 1) * gap > 1:
-        ranks = np.argsort(np.argsort(places, kind="stable"), kind="stable")
+    """Move names outside of [0, 1] in, and only those that stand in their way; space all evenly if there is no room."""
+    ranks = np.argsort(np.argsort(places, kind="stable"), kind="stable")
+    spare = 1 - (len(places) - 1) * gap
+    if spare < 0:
         return np.asarray(ranks / (len(places) - 1))
-    return places - float(max(places.max() - 1, 0)) - float(min(places.min(), 0))
+    return np.asarray(np.clip(places - ranks * gap, 0, spare) + ranks * gap)  # still the least moves, now in bounds

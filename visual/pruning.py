@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
-from visual.labels import label_ends, note
+from visual.labels import End, label_ends, last_known, note
 from visual.style import BLUE, FAINT, MUTED, WIDE, axes_or_new, colours_for, depth_colours, finite, style
 
 
@@ -42,7 +42,7 @@ def draw_filter_norms(norms: Mapping[str, Any], ax: Axes | None = None) -> Axes:
         largest = np.nanmax(values, initial=0)
         lines[name] = (100 * np.arange(1, len(values) + 1) / len(values), values / (largest or 1))
     ax.set_ylim(0, 1.04)
-    _draw_layers(ax, lines)
+    label_ends(ax, _draw_layers(ax, lines))
     ax.set(xlabel="filters, sorted by norm (% of the layer)", ylabel="L1 norm / largest in the layer")
     return ax
 
@@ -70,10 +70,11 @@ def draw_sensitivity(
     """
     ax = axes_or_new(ax, WIDE)
     ratios = 100 * finite(ratios)  # (R,)
+    ends = _draw_layers(ax, {name: (ratios, 100 * finite(values)) for name, values in accuracy.items()}, marker="o")
     if baseline is not None:
-        ax.axhline(100 * baseline, color=MUTED, lw=1, ls="--")
-        note(ax, "whole net", (0, 100 * baseline), (3, 4), xycoords=("axes fraction", "data"), color=MUTED)
-    _draw_layers(ax, {name: (ratios, 100 * finite(values)) for name, values in accuracy.items()}, marker="o")
+        ax.axhline(100 * baseline, color=MUTED, lw=1, ls="--", zorder=1)
+        ends.append(("whole net", ax.get_xlim()[1], 100 * baseline, MUTED))
+    label_ends(ax, ends)
     ax.set(xlabel=xlabel, ylabel="test accuracy (%)")
     return ax
 
@@ -160,10 +161,10 @@ def draw_tradeoff(
     return ax
 
 
-def _draw_layers(ax: Axes, lines: Mapping[str, tuple[np.ndarray, np.ndarray]], marker: str | None = None) -> None:
-    """Draw name → (x, y), coloured by depth (or by the palette when few), named at the right ends."""
+def _draw_layers(ax: Axes, lines: Mapping[str, tuple[np.ndarray, np.ndarray]], marker: str | None = None) -> list[End]:
+    """Draw name → (x, y), coloured by depth (or by the palette when few), and return the ends to be named."""
     palette = colours_for(lines) if len(lines) <= 4 else dict(zip(lines, depth_colours(len(lines)), strict=True))
     for name, (x, y) in lines.items():
         ax.plot(x, y, color=palette[name], lw=1.6, marker=marker or ("o" if len(x) == 1 else None), ms=3.5)
     ax.margins(x=0.02)
-    label_ends(ax, [(name, x[-1], y[-1], palette[name]) for name, (x, y) in lines.items() if len(x)])
+    return [(name, *last_known(x, y), palette[name]) for name, (x, y) in lines.items()]

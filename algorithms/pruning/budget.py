@@ -82,7 +82,7 @@ def plan_to(
         counts = dict.fromkeys((group.name for group in groups), 0)
         for name in line[:count]:
             counts[name] += 1
-        fitted = {g.name: rounded(counts[g.name], len(g), multiple, rounding) for g in groups}
+        fitted = {g.name: rounded(counts[g.name], len(g), multiple, rounding, line.count(g.name)) for g in groups}
         return select(ranking, fitted, strategy)
 
     sizes = Sizes.of(graph, channels)

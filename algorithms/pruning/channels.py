@@ -25,7 +25,8 @@ class Group:
     Attributes
     ----------
     layers : names of the layers that produce these channels, in order
-    channels : (n,) the channels' numbers, in the order of the first layer's filters
+    channels : (n,) the channels' numbers: those that the first layer makes in the order of its filters, then those
+        that only later layers make
     fixed : why none of them may leave (network output, sliced by position, ...), or "" if they may
     """
 

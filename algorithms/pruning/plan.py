@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import index
 from typing import Any, TypeVar
 
 import numpy as np
 
-from algorithms.pruning.channels import Channels, find_channels
+from algorithms.pruning.channels import Channels, Group, find_channels
 from algorithms.pruning.scores import Criterion, Ranking
 from algorithms.pruning.selection import gone_channels, ratios_by_group, removed_count, rounded, select
 from algorithms.pruning.surgery import arrays_of, shrink, shrink_optimizer
@@ -46,7 +47,8 @@ def plan(
     model : the network; not changed
     input_shape : (H, W, C) of one image
     ratios : share of filters to remove, of every group that may be pruned or by the name of a layer in the group; the
-        number removed is ceil(ratio · n), as in the paper
+        number removed is ceil(ratio · n), as in the paper.  Of layers that leave together it is a share of their
+        channels: where shortcuts are padded, most of these may be made by the wider layers alone
     criterion : "l1", "l2", "geometric-median", "gamma" (batch-norm scale), "random", "largest", or scores by layer,
         such as `image_scores` gives; the smallest leave, of equal ones the first
     strategy : "independent" scores a filter by all its weights, "greedy" leaves out those that read channels already
@@ -73,13 +75,16 @@ def plan(
     graph = trace(model, input_shape)
     channels, before = find_channels(graph), cost(graph)
     ranking = rank(model, channels, before, criterion, combine, min_keep, rng)
-    counts = {
-        group.name: rounded(removed_count(ratio, len(group)), len(group), multiple, rounding)
-        for group, ratio in ratios_by_group(channels, ratios, skip)
-    }
+    counts = {}
+    for group, ratio in ratios_by_group(channels, ratios, skip):
+        most = len(ranking.order(group)) if multiple > 1 else None  # a multiple must stay, with `min_keep` too
+        counts[group.name] = rounded(removed_count(ratio, len(group)), len(group), multiple, rounding, most)
     removed = select(ranking, counts, strategy)
     if not removed:
-        raise ValueError("no filter would leave, expected a ratio above 0 for some layer that may be pruned")
+        raise ValueError(
+            f"no filter would leave, expected a larger ratio{', or a smaller multiple' * (multiple > 1)}, for some "
+            "layer that may be pruned"
+        )
     how = criterion if isinstance(criterion, str) else "given scores"
     return finish(model, input_shape, channels, removed, before, f"{how}, {strategy}, {combine} over coupled layers")
 
@@ -93,6 +98,7 @@ class Plan:
     channels : the network's channel structure
     removed : by group name, the positions of the filters that leave, ascending
     before, after : cost of the network now and when pruned
+    arrays : names of all parameters and buffers of the network that was planned for
     how : the rule that chose, in words
     """
 
@@ -100,6 +106,7 @@ class Plan:
     removed: dict[str, Array]
     before: Cost
     after: Cost
+    arrays: frozenset[str]
     how: str = ""
 
     @property
@@ -109,7 +116,10 @@ class Plan:
 
     def apply(self, model: M) -> M:
         """Make a smaller copy of `model`, which must be the network that was planned for, with any weights."""
-        return shrink(model, self.channels, self.gone)
+        smaller = shrink(model, self.channels, self.gone)  # it refuses a network that lacks something
+        if more := sorted(arrays_of(model).keys() - self.arrays):
+            raise ValueError(f"the network has {more[0]}, which the one that was planned for had not: it is another")
+        return smaller
 
     def apply_optimizer(self, optimizer: O, pruned: Module) -> O:
         """Copy `optimizer` so that it moves the `pruned` network and remembers what concerns filters that stayed."""
@@ -140,6 +150,7 @@ class Plan:
         return {
             "removed": {name: positions.tolist() for name, positions in self.removed.items()},
             "filters": {name: len(self.channels.group_of(name)) for name in self.removed},
+            "arrays": len(self.arrays),
             "macs": [self.before.macs, self.after.macs],
             "weights": [self.before.weights, self.after.weights],
             "how": self.how,
@@ -158,10 +169,15 @@ class Plan:
         channels = find_channels(graph)
         try:
             how = str(record["how"])
-            removed = {str(name): np.unique(np.array(at, np.int64)) for name, at in record["removed"].items()}
+            removed = {str(name): np.unique([index(i) for i in at]) for name, at in record["removed"].items()}
             totals = {name: int(record["filters"][name]) for name in removed}
+            arrays = int(record["arrays"])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ValueError(f"found a malformed record ({error!r}), expected one made by Plan.record") from None
+        if arrays != (found := len(arrays_of(model))):
+            raise ValueError(
+                f"the plan was made for a network of {arrays} parameters and buffers, this one has {found}"
+            )
         for name, positions in removed.items():
             group = channels.group_of(name)
             if len(group) != totals[name] or group.fixed or not set(positions) < set(range(len(group))):
@@ -172,16 +188,20 @@ class Plan:
         return finish(model, input_shape, channels, removed, cost(graph), how)
 
     def __str__(self) -> str:
-        lines = [
-            f"{group.name}: {len(self.removed[group.name])} of {len(group)} filters leave"
-            + (f", with those of {', '.join(group.layers[1:])}" if len(group.layers) > 1 else "")
-            for group in self.channels.groups
-            if group.name in self.removed
-        ]
+        lines = [self._leaving(group) for group in self.channels.groups if group.name in self.removed]
         for name, what in (("MACs", "macs"), ("weights", "weights"), ("parameters", "params")):
             old, new = getattr(self.before, what), getattr(self.after, what)
             lines.append(f"{name} {old:,} to {new:,}, {1 - new / old:.1%} saved")
         return "\n".join(lines)
+
+    def _leaving(self, group: Group) -> str:
+        """How many filters of each layer of a group leave, in words."""
+        kept = {layer: self.kept(layer) for layer in group.layers}
+        counts = {layer: f"{np.sum(~mask)} of {len(mask)}" for layer, mask in kept.items()}
+        if len(set(counts.values())) > 1:  # padded shortcuts: not every layer makes every channel
+            return f"together: {', '.join(f'{layer} {count}' for layer, count in counts.items())} filters leave"
+        others = f", with those of {', '.join(group.layers[1:])}" if len(group.layers) > 1 else ""
+        return f"{group.name}: {counts[group.name]} filters leave{others}"
 
 
 # -- the steps of planning, used by `budget` and `sensitivity` too ---------------------------------------------------
@@ -204,4 +224,4 @@ def finish(
         after = cost(trace(smaller, input_shape))
     except ValueError as error:
         raise ValueError(f"the network names a number of channels, so it does not run with fewer: {error}") from None
-    return Plan(channels, removed, before, after, how)
+    return Plan(channels, removed, before, after, frozenset(arrays_of(model)), how)

@@ -37,17 +37,31 @@ class PointsFile:
         self.path = path
         self.known: dict[tuple[str, float], Sensitivity] = {}
         head = f"# {identity}\n" + ",".join(field.name for field in dataclasses.fields(Sensitivity)) + "\n"
-        text = path.read_text() if path.exists() else ""
+        text = path.read_text(errors="replace") if path.exists() else ""  # a line of other bytes is told below
         if not text.startswith(head):
             if text and not head.startswith(text):
-                raise ValueError(f"{path} has points of another network, dataset or criterion: choose another file")
+                raise ValueError(
+                    f"{path} has points of another network, dataset, criterion or seed: choose another file"
+                )
             self._rewrite(head)
             return
         whole = text[: text.rindex("\n") + 1]
         if whole != text:
             self._rewrite(whole)
-        for group, ratio, loss, accuracy in csv.reader(whole[len(head) :].splitlines()):
-            self.known[group, float(ratio)] = Sensitivity(group, float(ratio), float(loss), float(accuracy))
+        for number, line in enumerate(whole.splitlines()[2:], 3):
+            point = self._read(number, line)
+            self.known[point.group, point.ratio] = point
+
+    def _read(self, number: int, line: str) -> Sensitivity:
+        try:
+            group, *numbers = next(csv.reader([line]))
+            ratio, loss, accuracy = map(float, numbers)
+        except (ValueError, csv.Error):
+            raise ValueError(
+                f"line {number} of {self.path} is {line!r}, expected group,ratio,loss,accuracy: remove the line, and "
+                "its point is measured again"
+            ) from None
+        return Sensitivity(group, ratio, loss, accuracy)
 
     def _rewrite(self, text: str) -> None:
         with replacing(self.path) as file:
@@ -59,13 +73,15 @@ class PointsFile:
             csv.writer(file, lineterminator="\n").writerow(dataclasses.astuple(point))
 
 
-def identity(model: Module, dataset: Dataset, criterion: Criterion, combine: str) -> str:
-    """What the points depend on, as one line."""
+def identity(model: Module, dataset: Dataset, criterion: Criterion, combine: str, seed: int) -> str:
+    """What the points depend on, as one line; the seed only where filters are drawn by it."""
     crc = 0
     for array in arrays_of(model).values():
         crc = zlib.crc32(np.ascontiguousarray(array).data, crc)
     if not isinstance(criterion, str):
         scores = zlib.crc32(np.concatenate([np.asarray(s, np.float64) for s in criterion.values()]).tobytes())
         criterion = f"scores {scores:08x}"
+    elif criterion == "random":
+        criterion = f"random {seed}"
     images = zlib.crc32(dataset.images.data, zlib.crc32(dataset.labels.data))
     return f"network {crc:08x}, {len(dataset)} images {images:08x}, {criterion}, {combine}"

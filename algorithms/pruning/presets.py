@@ -16,6 +16,11 @@ from minidl.graph import Graph, cost, trace
 from minidl.nn import Module
 from minidl.types import Rng, Shape
 
+CONVOLUTIONS = {
+    "vgg16": 13, "vgg9": 7, "resnet8": 7, "resnet20": 19, "resnet34": 33, "resnet56": 55, "resnet110": 109,
+    "lenet5": 2, "tiny-mobile": 11,
+}  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Preset:
@@ -40,12 +45,13 @@ class Preset:
         Raises
         ------
         ValueError
-            If the network has not that many convolutions.
+            If the network has not as many convolutions as the preset's.
         """
-        layers = numbered_convolutions(graph)
-        if beyond := [number for number in self.ratios if number not in layers]:
+        layers, expected = numbered_convolutions(graph), CONVOLUTIONS[self.model]
+        if len(layers) != expected:
             raise ValueError(
-                f"found {len(layers)} convolutions, expected at least {max(beyond)}: the preset is for {self.model}"
+                f"found {len(layers)} convolutions, expected {expected}: the preset is for {self.model}, whose numbers "
+                "it goes by"
             )
         return {layers[number]: ratio for number, ratio in self.ratios.items()}
 

@@ -7,7 +7,7 @@ from typing import Any
 from minidl.data import Dataset
 from minidl.nn import Module
 from minidl.optim import Constant, Cosine
-from minidl.training import Epoch, train
+from minidl.training import Epoch, evaluate, train
 
 
 def retrain(
@@ -19,7 +19,9 @@ def retrain(
     decay: bool = False,
     **options: Any,
 ) -> list[Epoch]:
-    """Train in place; afterwards the network is that of the epoch with the best validation accuracy.
+    """Train in place; afterwards the network is that of the epoch with the best validation accuracy, or as it was.
+
+    It is as it was if no epoch made it better.
 
     Parameters
     ----------
@@ -44,7 +46,7 @@ def retrain(
     """
     schedule = Cosine(lr, epochs) if decay else Constant(lr)
     records: list[Epoch] = []
-    best, state = -1.0, model.state_dict()
+    best, state = evaluate(model, validation).accuracy, model.state_dict()
     for record in train(model, images, epochs=epochs, schedule=schedule, validation=validation, **options):
         records.append(record)
         if (accuracy := record.validation_accuracy or 0.0) > best:

@@ -82,7 +82,7 @@ def _batch_norm(the: Labeller, node: Node) -> Array:
 def _elementwise(the: Labeller, node: Node) -> Array:
     """Add, Sub, Mul, Div: channels meet their namesakes; a single channel may be repeated over all of the other's."""
     sources = the.graph.inputs(node)
-    wide = [i for i, x in enumerate(sources) if x.batched and x.shape[-1] == node.shape[-1]]
+    wide = [i for i, x in enumerate(sources) if x.batched and x.shape[-1:] == node.shape[-1:]]
     for i, x in enumerate(sources):
         if x.batched and i not in wide:
             the.fix(the.of_input(node, i), f"{node.op} repeats this single channel")

@@ -11,6 +11,7 @@ from typing import Any
 
 from algorithms.pruning.budget import plan_to
 from algorithms.pruning.plan import Plan
+from algorithms.pruning.scores import Criterion
 from minidl import no_grad
 from minidl.data import Dataset, batches
 from minidl.graph import cost, trace
@@ -67,7 +68,12 @@ class Step:
 
 
 def prune_in_steps(
-    model: Module, input_shape: Shape, shares: Sequence[float], retrain: Retrain, **options: Any
+    model: Module,
+    input_shape: Shape,
+    shares: Sequence[float],
+    retrain: Retrain,
+    criterion: Criterion | Callable[[Module], Criterion] = "l1",
+    **options: Any,
 ) -> Iterator[Step]:
     """Prune to each share of the original MACs in turn, retrain, and yield; `model` itself stays whole.
 
@@ -75,7 +81,9 @@ def prune_in_steps(
     ----------
     shares : what remains after each step, such as `cubic(0.5, 4)`
     retrain : called with the smaller network after each step
-    options : for `plan_to`: scope, criterion, skip, ...
+    criterion : as for `plan_to`, or a function that gives one for the network before each step, since scores such as
+        of `image_scores` are of one network
+    options : for `plan_to`: scope, skip, ...
 
     Examples
     --------
@@ -88,7 +96,8 @@ def prune_in_steps(
     for share in shares:
         if left <= share * whole:
             continue  # the step before has gone as far as this one would
-        chosen = plan_to(model, input_shape, share * whole / left, "macs", **options)
+        now = criterion(model) if callable(criterion) else criterion
+        chosen = plan_to(model, input_shape, share * whole / left, "macs", criterion=now, **options)
         model, left = chosen.apply(model), chosen.after.macs
         retrain(model)
         yield Step(model, chosen, left / whole)

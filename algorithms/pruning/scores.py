@@ -90,13 +90,21 @@ class Ranking:
                 weight = np.compress(~gone[inputs], weight, axis=-1)
             scores = CRITERIA[self.criterion](weight, self.rng)
         elif layer not in self.criterion:
-            raise ValueError(f"the criterion has no scores for {layer}, expected one number for each of its filters")
+            raise ValueError(
+                f"the criterion has no scores for {layer}, expected one number for each of its filters: gamma has them "
+                "where a batch norm follows"
+            )
         else:
             scores = np.asarray(self.criterion[layer], np.float64)
-        if scores.shape != self.arrays[name].shape[:1] or not np.isfinite(scores).all():
+        if scores.shape != self.arrays[name].shape[:1]:
             raise ValueError(
-                f"the scores of {layer} are {scores.shape}, {np.sum(~np.isfinite(scores))} of them not finite, "
-                f"expected {len(self.arrays[name])} finite numbers, one for each filter: has the training diverged?"
+                f"the scores of {layer} are {scores.shape}, expected {len(self.arrays[name])} numbers, one for each "
+                "filter: were they made for another network?"
+            )
+        if not np.isfinite(scores).all():
+            raise ValueError(
+                f"{np.sum(~np.isfinite(scores))} of the scores of {layer} are not finite numbers, expected all to be: "
+                "has the training diverged?"
             )
         return scores
 

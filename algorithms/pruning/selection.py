@@ -44,23 +44,27 @@ def gone_channels(channels: Channels, removed: Mapping[str, Array]) -> Array:
 
 
 def removed_count(ratio: float, n: int) -> int:
-    """ceil(ratio · n), immune to floating-point noise: 0.3 · 10 is 3, not 4.
+    """ceil(ratio · n), immune to floating-point noise, also of 32 bits: 0.3 · 10 is 3, not 4.
 
     Examples
     --------
     >>> [removed_count(p, n) for p, n in ((0.3, 10), (0.1, 16), (0.6, 16), (0.9, 100))]
     [3, 2, 10, 90]
     """
-    return math.ceil(round(ratio * n, 9))
+    return math.ceil(round(float(ratio) * n, 4))
 
 
-def rounded(removed: int, n: int, multiple: int, rounding: str) -> int:
+def rounded(removed: int, n: int, multiple: int, rounding: str, most: int | None = None) -> int:
     """How many of n filters leave if those that stay are to be a multiple; at least one multiple stays, or all n.
+
+    No more than `most` leave, if given, whatever the rule: then the next larger multiple stays.
 
     Examples
     --------
     >>> [rounded(10, 32, 8, rule) for rule in ("up", "down", "nearest")]  # 22 would stay: 24, 16, 24
     [8, 16, 8]
+    >>> rounded(10, 32, 8, "down", most=12)
+    8
     """
     if multiple < 1 or rounding not in ROUNDINGS:
         raise ValueError(
@@ -68,9 +72,10 @@ def rounded(removed: int, n: int, multiple: int, rounding: str) -> int:
         )
     if not removed:
         return 0
-    kept = n - removed
+    most = n if most is None else most
+    kept = n - min(removed, most)
     steps = {"up": math.ceil(kept / multiple), "down": kept // multiple, "nearest": math.floor(kept / multiple + 0.5)}
-    return n - min(max(steps[rounding], 1) * multiple, n)
+    return n - min(max(steps[rounding], math.ceil((n - most) / multiple), 1) * multiple, n)
 
 
 def ratios_by_group(

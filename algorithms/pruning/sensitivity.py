@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from algorithms.pruning.channels import Channels, Group, find_channels
+from algorithms.pruning.criteria import CRITERIA
 from algorithms.pruning.mask import silenced
 from algorithms.pruning.plan import plan, rank
 from algorithms.pruning.points import PointsFile, Sensitivity, identity
@@ -38,6 +39,7 @@ def sensitivity(
     file: StrPath | None = None,
     batch_size: int = 50,
     cache_bytes: int = 1 << 30,
+    seed: int = 0,
 ) -> Iterator[Sensitivity]:
     """Yield loss and accuracy for every group and ratio, a group at a time.
 
@@ -50,12 +52,13 @@ def sensitivity(
     stop_below : accuracy below which the larger ratios of a group are left out
     file : a CSV file that gets each point as soon as it is known; points that it holds already are not measured again
     cache_bytes : memory for what comes before a group; where it does not suffice, that is computed again
+    seed : where the criterion "random" starts; what it draws for a layer depends on no other layer
 
     Raises
     ------
     ValueError
         On a ratio outside [0, 1), an unknown layer or criterion, a group that may not be pruned, or a file with points
-        of another network or dataset.
+        of another network, dataset, criterion or seed, or with a line that is no point.
 
     Examples
     --------
@@ -74,12 +77,21 @@ def sensitivity(
     for group in chosen:
         if group.fixed:
             raise ValueError(f"the filters of {group.name} may not leave: {group.fixed}")
-    log = None if file is None else PointsFile(Path(file), identity(model, dataset, criterion, combine))
-    ranking = rank(model, channels, cost(graph), criterion, combine, 1, 0)
+    scores = _drawn(channels, seed) if criterion == "random" else criterion
+    ranking = rank(model, channels, cost(graph), scores, combine, 1, 0)
     orders = {group.name: ranking.order(group) for group in chosen}
+    log = None if file is None else PointsFile(Path(file), identity(model, dataset, criterion, combine, seed))
     return _measure(
         graph, channels, chosen, orders, ratios, Replay(graph, dataset, batch_size, cache_bytes), stop_below, log
     )
+
+
+def _drawn(channels: Channels, seed: int) -> dict[str, Array]:
+    """Scores of the criterion "random", each layer's from a generator of its own: a resumed file may ask for few."""
+    return {
+        layer: CRITERIA["random"](channels.of_filters(layer), np.random.default_rng([seed, *layer.encode()]))
+        for layer in channels.weights
+    }
 
 
 def _measure(

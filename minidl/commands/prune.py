@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from minidl.commands import Output
+from minidl.commands.prune_options import add_how_much, fill_in
 from minidl.commands.trained import Trained, add_options, criterion_of, open_trained
 
 if TYPE_CHECKING:
@@ -19,31 +20,7 @@ if TYPE_CHECKING:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     add_options(parser)
-    how_much = parser.add_argument_group("how much leaves (one of)").add_mutually_exclusive_group()
-    how_much.add_argument("--ratio", type=float, help="this share of the filters of every layer that may be pruned")
-    how_much.add_argument(
-        "--ratios", metavar="LAYER=R,...", help="a share for each layer; see `minidl sensitivity --macs`"
-    )
-    how_much.add_argument("--preset", help="as in the paper, such as resnet56-B; see `minidl cost --pruned`")
-    how_much.add_argument("--to", type=float, metavar="SHARE", help="so much that this share of --target is left")
-    how_much.add_argument(
-        "--milliseconds", type=float, metavar="T", help="so much that 32 images take T milliseconds here"
-    )
-    how_much.add_argument("--lossless", action="store_true", help="only filters that provably never matter")
-    how_much.add_argument("--plan", type=Path, metavar="FILE", help="what an earlier plan.json says")
-    parser.add_argument(
-        "--target",
-        dest="cost",
-        default="macs",
-        help="macs, weights, parameters, bytes, channels (default: %(default)s)",
-    )
-    parser.add_argument("--scope", default="local", help="for --to: local, one ratio; global, smallest scores first")
-    parser.add_argument("--strategy", default="independent", help="independent or greedy (default: %(default)s)")
-    parser.add_argument(
-        "--combine", default="sum", help="scores of layers that leave together: sum, mean, max, shortcut"
-    )
-    parser.add_argument("--skip", default="", metavar="LAYERS", help="names of layers that stay whole, by commas")
-    parser.add_argument("--multiple", type=int, default=1, metavar="K", help="keep multiples of K filters (default: 1)")
+    add_how_much(parser)
     parser.add_argument("--dry-run", action="store_true", help="print the plan and its times, write nothing")
     parser.add_argument("--recalibrate", action="store_true", help="measure batch-norm statistics anew")
     parser.add_argument(
@@ -52,27 +29,32 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lr", type=float, default=0.001, help="rate of retraining (default: the paper's 0.001)")
     parser.add_argument("--decay", action="store_true", help="let it fall to 0, instead of a constant rate")
     parser.add_argument("--out", type=Path, metavar="DIR", help="for network, plan and figures (default: RUN/pruned)")
-    parser.epilog = "Accuracies are those of images held out of training; the original network is left as it is."
+    parser.epilog = """Accuracies are those of images held out of training, by which retraining also chooses its
+epoch: one to report is that of the test images. The original network is left as it is."""
 
 
 def run(args: argparse.Namespace) -> Output:
     """Plan, time both networks, and unless it is a dry run retrain, evaluate, write, draw."""
     from algorithms.pruning.timing import time_layers
 
+    fill_in(args)
     trained = open_trained(args)
-    folder: Path = args.out or trained.folder / "pruned"
-    if (folder / "checkpoint.npz").resolve() == trained.checkpoint.resolve():
-        raise ValueError(f"--out {folder} holds the network itself, expected another folder: the original is to stay")
-    plan = _plan(trained, args)
+    folder = _free_folder(trained, args.out)
+    plan, remarks = _plan(trained, args)
+    if not plan.removed:
+        return Output("\n".join([*remarks, "no filter leaves, nothing is written"]), plan.record())
     small = plan.apply(trained.model)
     times = time_layers(trained.model, small, trained.held_out.images.shape[1:])
     data = {**plan.record(), "milliseconds": [times.total.whole.median, times.total.small.median]}
     data["time"] = times.record()
+    if args.milliseconds is not None:
+        remarks.append(_target_and_reached(trained, small, args.milliseconds))
     if args.dry_run:
-        return Output(f"{plan}\n\n{times}", data)
+        return Output("\n".join([*remarks, f"{plan}\n\n{times}"]), data)
     data["accuracy"] = accuracy = _accuracies(trained, small, args)
     files = _write(trained, plan, small, data, folder)
     lines = [
+        *remarks,
         str(plan),
         "accuracy " + ", ".join(f"{name} {value:.2%}" for name, value in accuracy.items()),
         times.verdict(),
@@ -81,33 +63,59 @@ def run(args: argparse.Namespace) -> Output:
     return Output("\n".join(lines), {**data, "files": [str(file) for file in files]})
 
 
-def _plan(trained: Trained, args: argparse.Namespace) -> Plan:
+def _free_folder(trained: Trained, out: Path | None) -> Path:
+    """The folder for the smaller network, in which no other network lies but one that this command wrote."""
+    folder = out or trained.folder / "pruned"
+    if (folder / "checkpoint.npz").resolve() == trained.checkpoint.resolve():
+        raise ValueError(f"--out {folder} holds the network itself, expected another folder: the original is to stay")
+    if (folder / "checkpoint.npz").exists() and not (folder / "plan.json").exists():
+        raise ValueError(f"--out {folder} holds another network, expected an empty folder or one that prune wrote")
+    return folder
+
+
+def _target_and_reached(trained: Trained, small: Module, asked: float) -> str:
+    """What was asked for and what the smaller network takes, measured once more."""
+    from algorithms.pruning.timing import time_both
+
+    reached = 1e3 * time_both(trained.model, small, trained.held_out.images.shape[1:])[1].median
+    missed = ", missed: times vary, so ask for a little less" * (reached > asked)
+    return f"asked for {asked:.2f} ms for 32 images, measured {reached:.2f} ms{missed}"
+
+
+def _plan(trained: Trained, args: argparse.Namespace) -> tuple[Plan, list[str]]:
+    """The plan, and remarks on it."""
     from algorithms.pruning import Plan, lossless, plan, plan_to, preset
 
     model, shape = trained.model, trained.held_out.images.shape[1:]
     if args.lossless:
-        return lossless(model, shape).plan
+        found = lossless(model, shape)
+        return found.plan, [*_reasons("leave", found.reasons), *_reasons("stay", found.refused)]
     if args.plan is not None:
-        return Plan.from_record(_read_json(args.plan), model, shape)
-    skip = [name for name in args.skip.split(",") if name]
+        return Plan.from_record(_read_json(args.plan), model, shape), []
     criterion = criterion_of(trained, args.criterion)
     if args.preset is not None:
-        return preset(args.preset).plan(model, shape, criterion, args.strategy, args.seed)
+        return preset(args.preset).plan(model, shape, criterion, args.strategy, args.seed), []
     common: dict[str, Any] = {
-        "criterion": criterion, "strategy": args.strategy, "skip": skip, "combine": args.combine,
-        "multiple": args.multiple, "rng": args.seed,
+        "criterion": criterion, "strategy": args.strategy, "combine": args.combine, "multiple": args.multiple,
+        "rounding": args.rounding, "min_keep": args.min_keep, "rng": args.seed,
+        "skip": [name for name in args.skip.split(",") if name],
     }  # fmt: skip
+    if args.ratio is not None or args.ratios is not None:
+        return plan(model, shape, parse_named(args.ratios) if args.ratios else args.ratio, **common), []
+    share, target = args.to, args.target_cost
     if args.milliseconds is not None:
-        share = _share_of_time(trained, args.milliseconds)
-        return plan_to(model, shape, share, "milliseconds", scope=args.scope, **common)
-    if args.to is not None:
-        return plan_to(model, shape, args.to, args.cost, scope=args.scope, **common)
-    ratios = parse_named(args.ratios) if args.ratios is not None else args.ratio
-    if ratios is None:
-        raise ValueError(
-            "prune was not told how much, expected --ratio, --ratios, --preset, --to, --milliseconds or --lossless"
-        )
-    return plan(model, shape, ratios, **common)
+        share, target = _share_of_time(trained, args.milliseconds), "milliseconds"
+    return plan_to(model, shape, share, target, scope=args.scope, max_ratio=args.max_ratio, **common), []
+
+
+def _reasons(what: str, reasons: dict[str, dict[int, str]]) -> list[str]:
+    """A line for each group and reason: which filters leave or stay for it."""
+    lines = []
+    for group, by_filter in reasons.items():
+        for reason in dict.fromkeys(by_filter.values()):
+            filters = [str(i) for i, why in by_filter.items() if why == reason]
+            lines.append(f"{group}: filters {', '.join(filters)} {what}, as {reason}")
+    return lines
 
 
 def parse_named(text: str) -> dict[str, float]:

@@ -15,6 +15,8 @@ from minidl.commands.trained import add_options, criterion_of, open_trained
 if TYPE_CHECKING:
     from algorithms.pruning import Sensitivity
 
+FINEST = 0.0001  # smallest step of --ratios: a list of far smaller ones would fill the memory
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
@@ -49,7 +51,7 @@ def run(args: argparse.Namespace) -> Output:
     criterion = criterion_of(trained, args.criterion)
     found = sensitivity(
         trained.model, trained.held_out, parse_ratios(args.ratios), layers, criterion, stop_below=args.stop_below,
-        file=folder / "sensitivity.csv",
+        file=folder / "sensitivity.csv", seed=args.seed,
     )  # fmt: skip
     points = list(tqdm(found, unit="point", file=sys.stderr, disable=None))
     figure = _draw(points, whole.accuracy, folder)
@@ -74,9 +76,14 @@ def parse_ratios(text: str) -> list[float]:
         if ":" not in text:
             return [float(part) for part in text.split(",")]
         first, last, step = (float(part) for part in text.split(":"))
+        if not (0 <= first <= last <= 1 and step >= FINEST):
+            raise ValueError
         return [round(first + i * step, 9) for i in range(int((last - first) / step + 1e-9) + 1)]
-    except (ValueError, ZeroDivisionError):
-        raise ValueError(f"--ratios is {text!r}, expected numbers such as 0.2,0.5 or first:last:step") from None
+    except ValueError:
+        raise ValueError(
+            f"--ratios is {text!r}, expected numbers such as 0.2,0.5, or first:last:step with 0 <= first <= last <= 1 "
+            f"and a step of at least {FINEST}"
+        ) from None
 
 
 def _text(points: list[Sensitivity]) -> str:

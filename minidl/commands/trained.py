@@ -37,7 +37,9 @@ class Trained:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add where the network and the images are, and which filters leave first."""
     add_target(parser)
-    parser.add_argument("--images", type=int, metavar="N", help="evaluate on the first N held-out images only")
+    parser.add_argument(
+        "--images", type=int, metavar="N", help="evaluate, and choose, by the first N held-out images only"
+    )
     parser.add_argument(
         "--criterion",
         default="l1",

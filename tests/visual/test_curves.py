@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.text import Text
 
 from visual import LayerWidth, Recovery, draw_curve_panels, draw_curves, draw_filter_norms, draw_recovery, draw_tradeoff
 from visual.pruning import draw_sensitivity, draw_width_bars
@@ -56,6 +57,19 @@ def test_norms_are_sorted_and_divided_by_the_largest(norms):
 def test_twenty_layers_are_named_directly():
     ax = draw_sensitivity([0.1, 0.5], {f"conv{i}": [0.9, 0.5 + i / 100] for i in range(20)}, baseline=0.9)
     assert ax.get_legend() is None and [w for w in words(ax) if w.startswith("conv")] == [f"conv{i}" for i in range(20)]
+
+
+def test_a_curve_that_stops_early_is_named_where_it_stops():
+    ax = draw_sensitivity([0.1, 0.5, 0.9], {"conv1": [0.9, 0.4, np.nan], "conv2": [0.9, 0.8, 0.7]})
+    assert {text.get_text(): text.xy for text in ax.texts} == {"conv1": (50, 40), "conv2": (90, 70)}
+
+
+def test_the_whole_net_is_named_beside_the_curves():
+    ax = draw_sensitivity([0.1, 0.5], {"conv1": [0.9, 0.9], "conv2": [0.88, 0.4]}, baseline=0.9)
+    ax.figure.canvas.draw()
+    boxes = {text.get_text(): Text.get_window_extent(text) for text in ax.texts}  # without the leaders
+    whole = boxes.pop("whole net")
+    assert whole.x0 > ax.bbox.x1 and not any(whole.overlaps(box) for box in boxes.values())
 
 
 def test_bars_count_filters():

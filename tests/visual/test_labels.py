@@ -38,6 +38,15 @@ def test_names_do_not_overlap_on_the_page(ys):
         assert high.y0 - low.y0 >= 0.85 * low.height  # line boxes hold space that the letters do not use
 
 
+def test_a_crowd_at_the_bottom_does_not_move_a_name_at_the_top():
+    ax = panels()[1][0, 0]
+    ax.set_ylim(0, 1)
+    label_ends(ax, [("whole net", 1, 0.95, "k"), *((f"conv{i}", 1, 0.02, "k") for i in range(9))])
+    places = [text.xyann[1] for text in ax.texts]
+    assert abs(places[0] - 0.95) < 1e-9 and min(places) > -1e-9
+    assert len(set(np.diff(sorted(places[1:])).round(9))) == 1  # the crowd stands as close as names may
+
+
 def test_an_unknown_end_gets_no_name():
     ax = panels()[1][0, 0]
     label_ends(ax, [("lost", 1, np.nan, "k")])

@@ -63,20 +63,26 @@ def test_targets_are_met_and_not_by_more_than_a_filter(target, scope):
         assert max(shares) - min(shares) <= 1 / 16 + 1e-9
 
 
-@given(st.integers(0, 2**32 - 1), st.floats(0.3, 0.95), st.sampled_from([0.3, 0.5, 1.0]), st.integers(1, 3))
-def test_the_cap_of_every_layer_holds(seed, share, max_ratio, min_keep):
+@given(st.integers(0, 2**32 - 1), st.floats(0.3, 0.95), st.sampled_from([0.3, 0.5, 1.0]), st.integers(1, 3),
+       st.sampled_from([1, 3, 4]), st.sampled_from(["up", "down", "nearest"]))  # fmt: skip
+def test_the_cap_of_every_layer_holds(seed, share, max_ratio, min_keep, multiple, rounding):
     rng = np.random.default_rng(seed)
     net = models.resnet(8, width=0.5, rng=rng)
     for p in net.parameters():
         p.data *= rng.exponential()  # layers whose norms are far apart, as a threshold over all would find them
     net.stages[1][0].conv1.weight.data *= 1e-4
     try:
-        chosen = plan_to(net, (8, 8, 3), share, "macs", scope="global", max_ratio=max_ratio, min_keep=min_keep)
+        chosen = plan_to(
+            net, (8, 8, 3), share, "macs", scope="global", max_ratio=max_ratio, min_keep=min_keep, multiple=multiple,
+            rounding=rounding,
+        )  # fmt: skip
     except ValueError as error:
         assert "removing" in str(error) and "expected at most" in str(error)
         return
     for group in chosen.channels.groups:
-        assert len(chosen.removed.get(group.name, ())) <= max_ratio * len(group) + 1e-9
+        removed = len(chosen.removed.get(group.name, ()))
+        assert removed <= max_ratio * len(group) + 1e-9
+        assert removed == 0 or (len(group) - removed) % multiple == 0
     for layer in chosen.channels.weights:
         assert chosen.kept(layer).sum() >= min_keep
 

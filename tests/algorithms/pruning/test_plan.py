@@ -254,6 +254,24 @@ def test_without_a_projection_the_first_layer_decides_alone():
     assert plan(net, (32, 32, 3), {"conv1": 1 / 64}, combine="sum").removed["conv1"].tolist() != [5]
 
 
+@given(st.integers(1, 200), st.integers(0, 199), st.integers(1, 40), st.sampled_from(["up", "down", "nearest"]),
+       st.integers(0, 199))  # fmt: skip
+def test_no_rounding_takes_more_than_may_leave(n, removed, multiple, rounding, most):
+    most = min(most, n - 1)
+    leave = rounded(min(removed, n - 1), n, multiple, rounding, most)
+    assert 0 <= leave <= most and (leave == 0 or (n - leave) % multiple == 0)
+    assert rounded(min(removed, most), n, multiple, rounding, n) >= leave
+
+
+def test_rounding_keeps_a_multiple_that_is_no_less_than_min_keep():
+    net, shape = chain(3, 32, 32, 2)
+    assert plan(net, shape, 0.6, min_keep=12, multiple=8, rounding="down").kept("layers.0").sum() == 16
+
+
+def test_a_ratio_of_32_bits_is_meant_as_it_is_written():
+    assert removed_count(np.float32(0.3), 100) == 30
+
+
 def test_rounding_keeps_multiples():
     net, shape = chain(3, 20, 17, 2)
     chosen = plan(net, shape, 0.3, multiple=8, rounding="up")
@@ -339,12 +357,13 @@ def test_a_network_that_names_a_number_of_channels_is_refused_in_words():
         ({"ratios": float("nan")}, "expected 0 <= ratio < 1"),
         ({"ratios": 0.0}, "no filter would leave"),
         ({"ratios": {}}, "no filter would leave"),
+        ({"ratios": 0.2, "multiple": 64}, "no filter would leave, expected a larger ratio, or a smaller multiple"),
         ({"ratios": 0.5, "skip": ["layers.0", "layers.2"]}, "no filter would leave"),
         ({"ratios": 0.5, "skip": ["conv7"]}, "no layer 'conv7'"),
         ({"ratios": {"layers.5": 0.5}}, "may not leave: they are the network's output"),
         ({"ratios": 0.5, "criterion": "l3"}, "criterion 'l3', expected one of l1"),
         ({"ratios": 0.5, "criterion": {"layers.0": np.ones(4)}}, "no scores for layers.2"),
-        ({"ratios": 0.5, "criterion": {"layers.0": np.ones(3)}}, "expected 4 finite numbers"),
+        ({"ratios": 0.5, "criterion": {"layers.0": np.ones(3)}}, "expected 4 numbers, one for each filter"),
         (
             {"ratios": 0.5, "criterion": {"layers.0": np.ones(4)}, "strategy": "greedy"},
             "expected a criterion of weights",
@@ -371,7 +390,7 @@ def test_two_ratios_for_one_group_are_refused():
 def test_weights_that_are_not_finite_are_refused():
     net, shape = chain(3, 4, 2)
     net[0].weight.data[1] = np.nan
-    with pytest.raises(ValueError, match="1 of them not finite"):
+    with pytest.raises(ValueError, match=r"1 of the scores of layers\.0 are not finite"):
         plan(net, shape, 0.5)
 
 
@@ -384,9 +403,14 @@ def test_a_plan_fits_its_own_network_only():
         chosen.apply(models.resnet(8, rng=0))
     with pytest.raises(ValueError, match="expected 4 channels"):
         chosen.apply(chain(3, 6, 5, 2)[0])
+    of_the_trunk = plan(models.resnet(8, rng=0), (32, 32, 3), {"conv1": 0.3})
+    with pytest.raises(ValueError, match=r"has stages\.0\.1\.\S+, which the one that was planned for had not"):
+        of_the_trunk.apply(models.resnet(14, rng=0))
     for record, message in (
         ({}, "malformed record"),
         ({**chosen.record(), "removed": {"layers.0": ["x"]}}, "malformed record"),
+        ({**chosen.record(), "removed": {"layers.0": [1.9]}}, "malformed record"),
+        ({**chosen.record(), "removed": {}, "arrays": 99}, "made for a network of 99 parameters and buffers"),
         ({**chosen.record(), "removed": {"layers.0": [7]}}, "made for another network"),
         ({**chosen.record(), "removed": {"layers.0": [0, 1, 2, 3]}}, "made for another network"),
         ({**chosen.record(), "filters": {"layers.0": 9, "layers.2": 5}}, "made for another network"),
@@ -426,3 +450,13 @@ def test_a_plan_prints_what_it_saves():
     net, shape = chain(3, 4, 5, 2)
     text = str(plan(net, shape, 0.5))
     assert "layers.0: 2 of 4 filters leave" in text and "MACs" in text and "saved" in text and "parameters" in text
+
+
+def test_a_plan_counts_the_filters_of_every_layer_that_leaves_with_others():
+    shape = (32, 32, 3)
+    padded = plan(models.resnet(8, rng=0), shape, {"conv1": 0.5})
+    counts = {layer: int((~padded.kept(layer)).sum()) for layer in padded.channels.group_of("conv1").layers}
+    assert counts["conv1"] != 32 and f"together: conv1 {counts['conv1']} of 16, stages.0.0.conv2 " in str(padded)
+    assert f"stages.2.0.conv2 {counts['stages.2.0.conv2']} of 64 filters leave" in str(padded)
+    projected = str(plan(models.resnet(8, shortcut="B", rng=0), shape, {"conv1": 0.5}))
+    assert projected.startswith("conv1: 8 of 16 filters leave, with those of stages.0.0.conv2\n")

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from algorithms.pruning import PRESETS, preset
-from algorithms.pruning.presets import numbered_convolutions
+from algorithms.pruning.presets import CONVOLUTIONS, numbered_convolutions
 from minidl import cli, graph
 from minidl.nn import models
 
@@ -76,10 +76,16 @@ def test_vgg_numbers_leave_out_linear_layers():
     assert len(numbers) == 13 and numbers[13] == "layers.conv13"
 
 
+@pytest.mark.parametrize("name", sorted({chosen.model for chosen in PRESETS.values()}))
+def test_presets_know_how_many_convolutions_their_networks_have(name):
+    net = models.build(name, rng=0)
+    assert len(numbered_convolutions(graph.trace(net, models.default_input_shape(name)))) == CONVOLUTIONS[name]
+
+
 def test_mistakes_get_one_line(capsys):
     with pytest.raises(ValueError, match="no preset 'vgg99'"):
         preset("vgg99")
-    with pytest.raises(ValueError, match="found 7 convolutions, expected at least 18"):
+    with pytest.raises(ValueError, match="found 7 convolutions, expected 19"):
         preset("resnet20-A").plan(models.resnet(8, rng=0), (32, 32, 3))
     assert cli.main(["cost", "vgg16", "--pruned", "resnet56-A"]) == 2
     assert "made for resnet56" in capsys.readouterr().err

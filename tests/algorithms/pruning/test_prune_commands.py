@@ -1,15 +1,18 @@
 """The commands on a real run: what is written loads in a fresh process, and mistakes are one line and status 2."""
 
 import json
+import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import minidl
-from algorithms.pruning import Plan
+from algorithms.pruning import Plan, timing
 from minidl import cli
+from minidl.commands import prune
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +90,47 @@ def test_retraining_ends_with_the_best_epoch_for_held_out_images(run, tmp_path, 
     assert again["whole"]["accuracy"] == found["accuracy"]["retrained"]
 
 
+def test_retraining_that_makes_nothing_better_changes_nothing(run, tmp_path, capsys):
+    found = command(capsys, "prune", run, "--ratio", 0.2, "--retrain", 1, "--lr", 100, "--out", tmp_path / "out")
+    assert found["accuracy"]["retrained"] == found["accuracy"]["pruned"]
+
+
+def test_no_other_network_is_overwritten(run, tmp_path, capsys):
+    other = tmp_path / "other"
+    shutil.copytree(run, other)
+    before = (other / "checkpoint.npz").read_bytes()
+    assert cli.main(["prune", str(run), "--ratio", "0.3", "--out", str(other)]) == 2
+    assert "holds another network" in capsys.readouterr().err
+    assert (other / "checkpoint.npz").read_bytes() == before
+    for ratio in (0.3, 0.5):  # its own are
+        found = command(capsys, "prune", run, "--ratio", ratio, "--out", tmp_path / "own")
+    assert json.loads((tmp_path / "own" / "plan.json").read_text())["macs"] == found["macs"]
+
+
+def test_lossless_says_why_or_that_there_is_nothing(run, tmp_path, capsys):
+    assert cli.main(["prune", str(run), "--lossless", "--out", str(tmp_path / "whole")]) == 0
+    assert "no filter leaves, nothing is written" in capsys.readouterr().out and not (tmp_path / "whole").exists()
+    dead = tmp_path / "dead"
+    shutil.copytree(run, dead)
+    net = minidl.load(dead / "checkpoint.npz")
+    norm = net.stages[0][0].bn1
+    norm.weight.data[3], norm.bias.data[3] = 0, -1
+    norm.weight.data[5], norm.bias.data[5] = 0, 2
+    minidl.save(dead / "checkpoint.npz", net)
+    assert cli.main(["prune", str(dead), "--lossless", "--dry-run"]) == 0
+    text = capsys.readouterr().out
+    assert "stages.0.0.conv1: filters 3 leave, as its map is zero for every image" in text
+    assert "stages.0.0.conv1: filters 5 stay, as its map is 2 for every image" in text
+
+
+@pytest.mark.parametrize("asked, words", [(2.5, "measured 2.00 ms"), (1.5, "measured 2.00 ms, missed: times vary")])
+def test_a_target_in_milliseconds_is_compared_with_what_is_reached(monkeypatch, asked, words):
+    monkeypatch.setattr(timing, "time_both", lambda *networks: (None, SimpleNamespace(median=0.002)))
+    trained = SimpleNamespace(model=None, held_out=SimpleNamespace(images=np.zeros((1, 2, 2, 1))))
+    text = prune._target_and_reached(trained, None, asked)
+    assert text.startswith(f"asked for {asked:.2f} ms for 32 images, {words}") and ("missed" in text) == (asked < 2)
+
+
 def test_a_written_plan_is_applied_again(run, tmp_path, capsys):
     found = command(capsys, "prune", run, "--ratio", 0.3, "--out", tmp_path / "a")
     again = command(capsys, "prune", run, "--plan", tmp_path / "a" / "plan.json", "--dry-run")
@@ -107,7 +151,13 @@ def test_sensitivity_by_a_criterion_that_looks_at_images(run, tmp_path, capsys):
     found = command(capsys, "sensitivity", run, "--criterion", "taylor", "--ratios", 0.5, "--out", tmp_path)
     assert len(found["points"]) == 4
     assert cli.main(["sensitivity", str(run), "--ratios", "0.5", "--out", str(tmp_path)]) == 2  # of another criterion
-    assert "points of another network, dataset or criterion" in capsys.readouterr().err
+    assert "points of another network, dataset, criterion or seed" in capsys.readouterr().err
+
+
+def test_sensitivity_draws_by_the_seed(run, tmp_path, capsys):
+    options = ["--criterion", "random", "--ratios", 0.5, "--images", 50]
+    first, second = (command(capsys, "sensitivity", run, *options, "--seed", s, "--out", tmp_path / s) for s in "12")
+    assert first["whole"] == second["whole"] and first["points"] != second["points"]
 
 
 @pytest.mark.parametrize(
@@ -118,7 +168,15 @@ def test_sensitivity_by_a_criterion_that_looks_at_images(run, tmp_path, capsys):
         (["prune", "RUN", "--ratio", "0"], "no filter would leave"),
         (["prune", "RUN", "--ratios", "conv7=0.5"], "no layer 'conv7'"),
         (["prune", "RUN", "--ratios", "conv7"], "expected LAYER=RATIO"),
-        (["prune", "RUN", "--preset", "resnet56-A"], "the preset is for resnet56"),
+        (["prune", "RUN", "--preset", "resnet56-A"], "expected 55: the preset is for resnet56"),
+        (["prune", "RUN", "--preset", "lenet5-A"], "expected 2: the preset is for lenet5"),
+        (["prune", "RUN", "--preset", "resnet8-A", "--skip", "conv1"], "got --skip, which --preset does not look at"),
+        (["prune", "RUN", "--ratio", "0.5", "--scope", "global"], "got --scope, which --ratio does not look at"),
+        (["prune", "RUN", "--lossless", "--multiple", "8"], "got --multiple, which --lossless does not look at"),
+        (["prune", "RUN", "--ratio", "0.5", "--combine", "all"], "combine='all'"),
+        (["prune", "RUN", "--to", "0.5", "--scope", "all"], "scope='all'"),
+        (["prune", "RUN", "--to", "0.5", "--target", "all"], "target='all'"),
+        (["prune", "RUN", "--ratio", "0.1", "--multiple", "64"], "or a smaller multiple"),
         (["prune", "RUN", "--to", "0.001"], "expected at most 0.1%"),
         (["prune", "RUN", "--ratio", "0.5", "--out", "RUN"], "holds the network itself"),
         (["prune", "nowhere", "--ratio", "0.5"], "found no nowhere"),
@@ -126,6 +184,10 @@ def test_sensitivity_by_a_criterion_that_looks_at_images(run, tmp_path, capsys):
         (["prune", "RUN", "--plan", "RUN/metrics.jsonl"], "malformed record"),
         (["sensitivity", "RUN", "--ratios", "many"], "expected numbers such as"),
         (["sensitivity", "RUN", "--ratios", "0:1:0"], "expected numbers such as"),
+        (["sensitivity", "RUN", "--ratios", "0:inf:1"], "0:inf:1', expected numbers such as"),
+        (["sensitivity", "RUN", "--ratios", "0.9:0.1:0.1"], "0.9:0.1:0.1', expected numbers such as"),
+        (["sensitivity", "RUN", "--ratios", "0.1:0.9:-0.1"], "0.1:0.9:-0.1', expected numbers such as"),
+        (["sensitivity", "RUN", "--ratios", "0:0.9:1e-12"], "step of at least 0.0001"),
         (["sensitivity", "RUN", "--layers", "conv9"], "no layer 'conv9'"),
         (["sensitivity", "RUN", "--dataset", "mnist2"], "mnist2"),
     ],

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from algorithms.pruning import image_scores
 from algorithms.pruning.schedule import cubic, linear, one_shot, prune_in_steps, recalibrate
 from minidl import graph, nn
 from minidl.data import Dataset, batches
@@ -39,6 +40,19 @@ def test_every_step_reaches_its_share_of_the_first_network(schedule):
         assert step.left == macs / whole and any(macs <= share * whole for share in schedule)
     assert steps[-1].left <= schedule[-1]
     assert graph.cost(graph.trace(net, shape)).macs == whole
+
+
+def test_scores_by_images_are_taken_anew_before_every_step():
+    net = models.resnet(8, width=0.5, rng=0)
+    images = Dataset(np.random.default_rng(0).integers(0, 256, (8, 16, 16, 3), np.uint8), np.arange(8))
+    scored = []
+
+    def taylor(now):
+        scored.append(now)
+        return image_scores(now, images, "taylor")
+
+    steps = list(prune_in_steps(net, (16, 16, 3), linear(0.5, 2), lambda smaller: None, criterion=taylor))
+    assert scored == [net, steps[0].model] and steps[1].left <= 0.5
 
 
 @given(st.integers(1, 20), st.integers(0, 100))

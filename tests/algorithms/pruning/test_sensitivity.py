@@ -101,6 +101,40 @@ def test_a_file_is_resumed_and_a_torn_line_measured_again(trained, tmp_path, mon
         sensitivity(net, images, (0.25, 0.5), file=path)
 
 
+def test_a_random_order_comes_from_the_seed_and_the_layer_alone(trained, tmp_path):
+    net, images = trained
+    some = {"ratios": (0.25, 0.5), "criterion": "random", "seed": 3}
+    every = list(sensitivity(net, images, **some))
+    begun = list(sensitivity(net, images, groups=["stages.2.0.conv1"], file=tmp_path / "points.csv", **some))
+    assert begun == [point for point in every if point.group == "stages.2.0.conv1"]
+    assert list(sensitivity(net, images, file=tmp_path / "points.csv", **some)) == every
+    other = list(sensitivity(net, images, **{**some, "seed": 4}))
+    assert all(a.loss != b.loss for a, b in zip(every, other, strict=True))
+
+
+def test_a_file_is_of_one_seed_only_where_filters_are_drawn(trained, tmp_path):
+    net, images = trained
+    for criterion in ("random", "l1"):
+        list(sensitivity(net, images, (0.5,), criterion=criterion, file=tmp_path / f"{criterion}.csv"))
+    with pytest.raises(ValueError, match=r"random\.csv has points of another .* or seed"):
+        sensitivity(net, images, (0.5,), criterion="random", file=tmp_path / "random.csv", seed=1)
+    assert list(sensitivity(net, images, (0.5,), file=tmp_path / "l1.csv", seed=1))
+    assert (
+        (tmp_path / "l1.csv").read_text().splitlines()[0].endswith(", l1, sum")
+    )  # files of before the seed stay valid
+
+
+@pytest.mark.parametrize("line", ["stages.0,0.5", "", "a,b,c,d", "conv1,0.5,1,1,1", "\udcff\udcfe"])
+def test_a_line_that_is_no_point_is_told_with_its_place(trained, tmp_path, line):
+    net, images = trained
+    path = tmp_path / "points.csv"
+    list(sensitivity(net, images, (0.25, 0.5), ["conv1"], file=path))
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines[:3], line, *lines[3:], ""]), errors="surrogateescape")
+    with pytest.raises(ValueError, match=r"line 4 of .*points\.csv is .*, expected group,ratio,loss,accuracy: "):
+        sensitivity(net, images, (0.25, 0.5), ["conv1"], file=path)
+
+
 def test_nothing_is_changed(trained):
     net, images = trained
     state = net.state_dict()
@@ -120,6 +154,13 @@ def test_nothing_is_changed(trained):
 def test_mistakes_are_told_at_once(trained, arguments, message):
     with pytest.raises(ValueError, match=message):
         sensitivity(*trained, **arguments)
+
+
+def test_a_mistake_leaves_no_file_behind(trained, tmp_path):
+    for mistake in ({"criterion": "l7"}, {"combine": "median"}):
+        with pytest.raises(ValueError, match="expected one of"):
+            sensitivity(*trained, file=tmp_path / "points.csv", **mistake)
+    assert not (tmp_path / "points.csv").exists()  # it would refuse the points of the right criterion
 
 
 def points_of(**curves):

@@ -88,7 +88,8 @@ def sensitivity(settings: Record, net: Record) -> Figure:
     draw_sensitivity(settings["retrained_ratios"], same_colours, axes[0, 1], baseline=_whole(net))
     for ax, title in zip(axes[0], ("pruned", f"retrained on {settings['short_images']:,} images"), strict=True):
         ax.set(title=title, ylabel="validation accuracy (%)")
-    return captioned(_figure(axes[0, 0]), "Mean over seeds; the smallest filters of one layer alone are removed.")
+    words = "Mean over seeds; the smallest filters of one layer alone leave, or channels of all layers that share them,"
+    return captioned(_figure(axes[0, 0]), f"{words}\nwhich go by the name of the first.")
 
 
 def orders(settings: Record, net: Record) -> Figure:

@@ -45,6 +45,8 @@ def save(path: StrPath, model: Module) -> None:
     ...     minidl.load(folder + "/net.npz").weight.shape
     (2, 3)
     """
+    if not isinstance(model, Module):
+        raise TypeError(f"save got a {type(model).__name__}, expected a network: save(path, model)")
     tree, arrays = describe(model)
     write(path, prefixed("model", arrays), {"model": tree})
 
@@ -169,7 +171,8 @@ def read(path: StrPath) -> tuple[dict[str, Array], dict[str, Any]]:
             return _read(path, file)
     except OSError as error:
         raise CheckpointError(f"{path} could not be read ({error.strerror or error}), expected a checkpoint") from None
-    except (zipfile.BadZipFile, ValueError, KeyError, TypeError, EOFError) as error:  # a valid digest around nonsense
+    except (zipfile.BadZipFile, ValueError, KeyError, TypeError, EOFError, RecursionError) as error:
+        # a valid digest around nonsense
         raise CheckpointError(f"{path} is malformed ({error}), expected a checkpoint written by minidl") from None
 
 
@@ -192,6 +195,8 @@ def _read(path: StrPath, file: IO[bytes]) -> tuple[dict[str, Array], dict[str, A
         head = json.loads(archive.read(HEAD))
         if head["format"] != FORMAT:
             raise CheckpointError(f"{path} has format {head['format']}, expected {FORMAT}: is it of a newer minidl?")
+        if not isinstance(head["meta"], dict):
+            raise ValueError(f"its record is a {type(head['meta']).__name__}")
         for info in archive.infolist():
             if info.filename != HEAD:
                 with archive.open(info) as member:

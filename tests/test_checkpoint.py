@@ -159,7 +159,7 @@ def test_nothing_is_unpacked(path):
     fails("malformed.*unpacks", path)
 
 
-@pytest.mark.parametrize("head", ["{}", "[]", "nonsense", "3"])
+@pytest.mark.parametrize("head", ["{}", "[]", "nonsense", "3", '{"format": 1, "meta": 3}', "[" * 100_000])
 def test_a_head_must_be_a_head(path, head):
     forge(path, {"minidl.json": head})
     fails("malformed", path)
@@ -232,6 +232,14 @@ def test_a_network_comes_back_whole(path):
     x = minidl.Tensor(np.random.default_rng(0).standard_normal((2, 4, 4, 1)).astype(np.float32))
     assert np.array_equal(model.eval()(x).numpy(), other.eval()(x).numpy())
     assert list(model.state_dict()) == list(other.state_dict())
+
+
+@pytest.mark.parametrize("thing", [3, [], {"net": nn.ReLU()}])
+def test_what_is_no_network_replaces_none(path, thing):
+    minidl.save(path, nn.Linear(2, 1, rng=0))
+    with pytest.raises(TypeError, match=f"save got a {type(thing).__name__}, expected a network"):
+        minidl.save(path, thing)
+    assert minidl.load(path).weight.shape == (1, 2)
 
 
 def test_a_file_without_a_network(path):

@@ -66,7 +66,7 @@ backward_naive(c)
 print(f"dc/da is 26, the naive walk says {a.grad}")
 
 # %%
-# `b` was passed on twice, first with a part of its gradient, then with the whole: the first part counted double.  A
+# `b` is used three times, and passed on all it had each time, 1, 13 and 13, twice to `a`: 2 · (1 + 13 + 13) = 54.  A
 # number may be passed on only when **all** its users have paid in: that is why such engines *sort* the graph.
 
 

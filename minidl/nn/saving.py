@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
@@ -67,6 +68,33 @@ def rebuild(tree: Tree, arrays: Mapping[str, Array]) -> Module:
             f"found array {unexpected[0]!r}, which the tree does not mention: do tree and arrays belong together?"
         )
     return module
+
+
+def difference(tree: Tree, other: Tree) -> str | None:
+    """Where two trees differ first, in words, or None.
+
+    Examples
+    --------
+    >>> from minidl import nn
+    >>> difference(describe(nn.LeakyReLU(0.1))[0], describe(nn.LeakyReLU(0.2))[0])
+    'negative_slope is 0.1 and 0.2'
+    """
+    return _difference("", json.loads(json.dumps(tree)), other)
+
+
+def _difference(name: str, a: Tree, b: Tree) -> str | None:
+    if isinstance(a, dict) and isinstance(b, dict) and a.keys() == b.keys():
+        parts = [(key if key not in ("attributes", "list", "tuple", "dict") else "", a[key], b[key]) for key in a]
+    elif isinstance(a, list) and isinstance(b, list) and len(a) == len(b):
+        parts = [(str(i), *pair) for i, pair in enumerate(zip(a, b, strict=True))]
+    else:
+        return None if a == b else f"{name} is {_short(a)} and {_short(b)}"
+    found = (_difference(".".join(filter(None, (name, key))), *pair) for key, *pair in parts)
+    return next(filter(None, found), None)
+
+
+def _short(tree: Tree) -> str:
+    return str(tree["class"]) if isinstance(tree, dict) and "class" in tree else repr(tree)
 
 
 class _Describer:

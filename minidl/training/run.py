@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from minidl.checkpoint import CheckpointError, StrPath, prefixed, read, replacing, save, without_prefix, write
 from minidl.nn.module import Module
-from minidl.nn.saving import describe
+from minidl.nn.saving import describe, difference
 from minidl.rng import generator
 from minidl.training.records import Epoch, State, TrainingError
 from minidl.types import Array
@@ -100,7 +100,7 @@ class Run:
             with replacing(path) as file:
                 file.write(json.dumps(self.config, indent=2).encode() + b"\n")
             return
-        found = _parse(path, path.read_text())
+        found = _parse(path, path.read_text(errors="replace"))  # what is no text differs from what is asked for
         for key in self.config | found:
             if found.get(key) != self.config.get(key):
                 raise TrainingError(
@@ -112,10 +112,14 @@ class Run:
         arrays, meta = read(self.checkpoint)
         if "records" not in meta:
             raise CheckpointError(f"{self.checkpoint} is no checkpoint of a training, expected one that a run wrote")
+        if differ := difference(meta["model"], describe(model)[0]):
+            raise CheckpointError(f"{self.checkpoint} is of another network than the one to be trained: {differ}")
+        before = model.state_dict()
         try:
             model.load_state_dict(without_prefix("model", arrays))
             optimizer.load_state_dict(without_prefix("optimizer", arrays))
         except ValueError as error:
+            model.load_state_dict(before)
             raise CheckpointError(f"{self.checkpoint} is of another training: {error}") from None
         generator().bit_generator.state = meta["rng"]
         seconds = _read_seconds(self.folder)
@@ -160,11 +164,11 @@ def _timing(record: Epoch) -> dict[str, Any]:
 def _read_seconds(folder: Path) -> dict[int, float]:
     path = folder / "timing.jsonl"
     lines = _read_json_lines(path) if path.exists() else []
-    return {line["epoch"]: line["seconds"] for line in lines if line["seconds"] is not None}
+    return {line["epoch"]: line["seconds"] for line in lines if line.get("epoch") and line.get("seconds") is not None}
 
 
 def _read_json_lines(path: Path) -> list[dict[str, Any]]:
-    return [_parse(path, line) for line in path.read_text().splitlines()]
+    return [_parse(path, line) for line in path.read_text(errors="replace").splitlines()]
 
 
 def _parse(path: Path, text: str) -> dict[str, Any]:

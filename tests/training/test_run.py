@@ -253,7 +253,35 @@ def test_a_network_of_another_shape_but_the_same_size(tmp_path):
         )
 
     list(start(tmp_path, two(0)))
-    refused(CheckpointError, "is of another training: the state does not fit", lambda: start(tmp_path, two(1)))
+    refused(CheckpointError, "is of another network than the one to be trained", lambda: start(tmp_path, two(1)))
+
+
+def test_a_network_of_the_same_arrays_that_computes_something_else(tmp_path):
+    def with_slope(slope):
+        layers = minidl.nn.Flatten(), minidl.nn.Linear(49, 10, rng=0), minidl.nn.LeakyReLU(slope)
+        return minidl.nn.Sequential(*layers)
+
+    list(start(tmp_path, with_slope(0.1)))
+    before = files(tmp_path)
+    refused(CheckpointError, r"layers\.2\.negative_slope is 0\.1 and 0\.2", lambda: start(tmp_path, with_slope(0.2)))
+    assert files(tmp_path) == before
+
+
+def test_a_refused_resume_leaves_the_network_as_it_was(tmp_path):
+    list(start(tmp_path))
+    model = net()
+    optimizer = Adam(model.named_parameters())
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**config, "optimizer": repr(optimizer)}))
+    model[1].weight.data[:] = 7
+    refused(CheckpointError, "is of another training", lambda: start(tmp_path, model, optimizer=optimizer))
+    assert (model[1].weight.data == 7).all()
+
+
+def test_times_that_cannot_be_read_stop_nothing(tmp_path):
+    list(start(tmp_path))
+    (tmp_path / "timing.jsonl").write_text('{"a": 1}\n')
+    assert all(np.isnan(record.seconds) for record in history(tmp_path))
 
 
 @pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b[:500] + b"!" + b[501:], lambda b: b""])

@@ -64,6 +64,8 @@ def _run(options: argparse.Namespace) -> int:
 
     if options.threads is not None:
         minidl.set_num_threads(options.threads)
+    if options.seed < 0:
+        raise ValueError(f"found --seed {options.seed}, expected 0 or more")
     minidl.manual_seed(options.seed)
     output = _module(options.command).run(options)
     print(json.dumps(output.data, indent=2) if options.json else output.text)

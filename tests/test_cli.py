@@ -1,12 +1,15 @@
 """The command line as a new user meets it: what it prints, and one clear line with status 2 for every mistake."""
 
+import argparse
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from minidl.cli import COMMANDS, main
+from minidl.commands.network import out_folder
 
 
 def call(capsys, *args):
@@ -83,6 +86,17 @@ def test_train_runs_and_goes_on(capsys, tmp_path):
         (("train", "vgg16", "--epochs", "1"), ["28"]),
         (("train", "lenet5", "--epochs", "0"), ["0"]),
         (("train", "lenet5", "--threads", "0"), ["0", "1 or more"]),
+        (("train", "lenet5", "--seed", "-1"), ["--seed -1", "0 or more"]),
+        (("cost", "lenet5", "--seed", "-1"), ["--seed -1", "0 or more"]),
+        (("bench", "lenet5", "--batch-size", "0"), ["--batch-size 0", "1 or more"]),
+        (("bench", "lenet5", "--batch-size", "-4"), ["--batch-size -4", "1 or more"]),
+        (("bench", "lenet5", "--repeats", "0"), ["--repeats 0", "1 or more"]),
+        (("cost", "lenet5", "--classes", "-1"), ["--classes -1", "expected 1 to"]),
+        (("cost", "lenet5", "--classes", "0"), ["--classes 0", "expected 1 to"]),
+        (("cost", "lenet5", "--input", "²x2x1"), ["²x2x1", "height x width x channels"]),
+        (("cost", "lenet5", "--input", "100000x100000x3"), ["100000x100000x3", "at most"]),
+        (("data", "list", "foo"), ["foo", "expected none", "minidl data show foo"]),
+        (("landscape", "run", "--x=-1:1:9999", "--y=-1:1:9999"), ["99,980,001 nodes", "at most 1,000,000"]),
     ],
 )
 def test_a_mistake_gets_one_clear_line(capsys, args, words):
@@ -93,3 +107,31 @@ def test_a_mistake_gets_one_clear_line(capsys, args, words):
     assert message.startswith(f"minidl {args[0]}: ")
     assert all(word in message for word in words)
     assert "Traceback" not in err
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("axis", ["-1:1:1000000000000", "-1:1:10002", "-inf:inf:3", "nan:1:3", "1:-1:3", "0:1:1"])
+def test_an_axis_is_checked_before_it_is_made(capsys, axis):
+    with pytest.raises(SystemExit) as stop:
+        main(["landscape", "run", f"--x={axis}"])
+    assert stop.value.code == 2
+    message = capsys.readouterr().err.strip().splitlines()[-1]
+    assert axis in message
+    assert "COUNT from 2 to 10,001" in message
+
+
+@pytest.mark.parametrize("inside", ["", "b", "b/c"])
+def test_a_file_in_the_place_of_a_runs_folder(capsys, tmp_path, inside):
+    (tmp_path / "afile").touch()
+    status, _, err = call(capsys, "train", "lenet5", "--train-images", "300", "--run", str(tmp_path / "afile" / inside))
+    assert status == 2
+    assert err.strip() == f"minidl train: {tmp_path}/afile is a file, expected a folder for the run: choose another"
+
+
+def test_a_folder_that_the_system_refuses(monkeypatch, tmp_path):
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(ValueError, match=r"new cannot be made \(Permission denied\), expected a folder for results"):
+        out_folder(argparse.Namespace(target=tmp_path, out=tmp_path / "new"), "landscape")

@@ -80,9 +80,10 @@ def _check_dtypes(function: Function, inputs: tuple[Tensor, ...]) -> None:
         )
     for x in inputs:
         if x.dtype != dtype:
+            wanted = dtype if dtype.kind == "f" else x.dtype  # floats made integers would lose their fractions
             raise TypeError(
                 f"{type(function).__name__.lower()} got {dtype} and {x.dtype}, expected one dtype: "
-                f"convert one side with .astype('{dtype}')"
+                f"convert one side with .astype('{wanted}')"
             )
 
 

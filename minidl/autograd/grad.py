@@ -20,7 +20,7 @@ def backward(
     y: Tensor, grad_y: Tensor | Array | None = None, retain_graph: bool = False, create_graph: bool = False
 ) -> None:
     """Add the gradient of <y, grad_y> to the `.grad` of every leaf; the method `Tensor.backward` is this function."""
-    cotangent = _cotangent(y, grad_y)
+    cotangent = _cotangent("backward", y, grad_y)
     grads = backpropagate(y, cotangent, create_graph=create_graph, retain_graph=retain_graph)
     taken = {id(cotangent.data)}
     for leaf, grad in grads.items():
@@ -54,7 +54,7 @@ def grad(
     Parameters
     ----------
     y : Tensor
-        A scalar, or any shape together with `grad_y` of that shape.
+        A scalar, or any shape together with `grad_y` of that shape and dtype.
     xs : Tensor or sequence of Tensors
         Leaves or intermediate results; one that `y` does not depend on gets zeros.
     create_graph : bool
@@ -79,7 +79,8 @@ def grad(
                 f"grad got an x of shape {x.shape} that requires no gradient, expected one that does: "
                 "create it with requires_grad=True"
             )
-    found = backpropagate(y, _cotangent(y, grad_y), wanted={x.edge for x in targets}, create_graph=create_graph)
+    cotangent = _cotangent("grad", y, grad_y)
+    found = backpropagate(y, cotangent, wanted={x.edge for x in targets}, create_graph=create_graph)
     grads = tuple(found[x.edge] if x.edge in found else Tensor.wrap(np.zeros_like(x.data)) for x in targets)
     return grads[0] if isinstance(xs, Tensor) else grads
 
@@ -117,7 +118,7 @@ def hvp(
     return grad(sum(along[1:], start=along[0]), params)
 
 
-def _cotangent(y: Tensor, grad_y: Tensor | Array | None) -> Tensor:
+def _cotangent(caller: str, y: Tensor, grad_y: Tensor | Array | None) -> Tensor:
     if not y.requires_grad:
         raise ValueError(
             "nothing to differentiate: this Tensor was computed from no input that requires a gradient, or inside "
@@ -125,9 +126,11 @@ def _cotangent(y: Tensor, grad_y: Tensor | Array | None) -> Tensor:
         )
     if grad_y is None:
         if y.data.size != 1:
-            raise ValueError(f"backward got an output of shape {y.shape}, expected a scalar: reduce it, or pass grad_y")
+            raise ValueError(f"{caller} got an output of shape {y.shape}, expected a scalar: reduce it, or pass grad_y")
         return Tensor.wrap(np.ones_like(y.data))
     cotangent = as_tensor(grad_y, dtype=y.dtype)
     if cotangent.shape != y.shape:
         raise ValueError(f"grad_y has shape {cotangent.shape}, expected the output's shape {y.shape}")
+    if cotangent.dtype != y.dtype:
+        raise TypeError(f"grad_y is {cotangent.dtype}, expected the output's {y.dtype}: use .astype('{y.dtype}')")
     return cotangent

@@ -25,6 +25,9 @@ def run(args: argparse.Namespace) -> Output:
     """Time every model's two calls, in turn."""
     from minidl.runtime import interleaved
 
+    for option, found in {"--batch-size": args.batch_size, "--repeats": args.repeats}.items():
+        if found < 1:
+            raise ValueError(f"found {option} {found}, expected 1 or more")
     calls = {}
     for name in args.models:
         shape, model = minidl.nn.models.default_input_shape(name), minidl.nn.models.build(name, rng=0)

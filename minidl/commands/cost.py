@@ -6,6 +6,10 @@ import argparse
 
 from minidl.commands import Output
 
+# To count a network it is made, and larger ones would not fit into memory.
+MAX_INPUT = 1024 * 1024 * 3
+MAX_CLASSES = 100_000
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
@@ -27,6 +31,8 @@ def run(args: argparse.Namespace) -> Output:
     from minidl.nn import models
 
     shape = parse_shape(args.input) if args.input else models.default_input_shape(args.model)
+    if args.classes is not None and not 1 <= args.classes <= MAX_CLASSES:
+        raise ValueError(f"found --classes {args.classes}, expected 1 to {MAX_CLASSES:,}")
     options = {} if args.classes is None else {"num_classes": args.classes}
     model = models.build(args.model, input_shape=shape, rng=args.seed, **options)
     graph = trace(model, input_shape=shape)
@@ -54,7 +60,9 @@ def run(args: argparse.Namespace) -> Output:
 def parse_shape(text: str) -> tuple[int, int, int]:
     """'32x32x3' as (32, 32, 3)."""
     parts = text.lower().split("x")
-    if len(parts) != 3 or not all(part.isdigit() and int(part) > 0 for part in parts):
+    if len(parts) != 3 or not all(part.isdecimal() and int(part) > 0 for part in parts):
         raise ValueError(f"--input is {text!r}, expected height x width x channels such as 32x32x3")
     height, width, channels = (int(part) for part in parts)
+    if height * width * channels > MAX_INPUT:
+        raise ValueError(f"--input is {text!r}, expected an image of at most {MAX_INPUT:,} numbers such as 1024x1024x3")
     return height, width, channels

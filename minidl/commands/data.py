@@ -22,6 +22,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> Output:
     """Do one of the three."""
     if args.action == "list":
+        if args.name is not None:
+            raise ValueError(f"data list got the name {args.name}, expected none: see `minidl data show {args.name}`")
         return _list()
     if not args.name:
         raise ValueError(f"data {args.action} got no name, expected one: see `minidl data list`")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from minidl.nn import Module
 
 MODES = ["frozen", "interpolated", "recalibrated", "batch"]
+MAX_NODES = 1_000_000  # days of measuring, and arrays that still fit into any memory
 NORMS = ["filter", "layer", "weight", "unit-filter", "unit-layer", "none"]
 
 
@@ -74,6 +75,8 @@ def run(args: argparse.Namespace) -> Output:
     if is_surface(args.target):
         return _stored(args)
     _check_surface(args)
+    if (nodes := _nodes(args)) > MAX_NODES:
+        raise ValueError(f"landscape got {nodes:,} nodes, expected at most {MAX_NODES:,}: ask for fewer on each axis")
     model, dataset = network(args), images(args)
     if args.check:
         return _check(args, model, dataset)

@@ -5,14 +5,19 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import math
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from minidl.commands.folder import make_folder
+
 if TYPE_CHECKING:
     from minidl.data import Dataset
     from minidl.nn import Module
+
+MAX_AXIS = 10_001  # nodes; a mistyped count must not fill the memory
 
 
 def add_target(parser: argparse.ArgumentParser) -> None:
@@ -77,9 +82,7 @@ def images(args: argparse.Namespace) -> Dataset:
 def out_folder(args: argparse.Namespace, name: str) -> Path:
     """Make the folder for results."""
     beside = args.target if args.target.is_dir() else args.target.parent
-    folder: Path = args.out or beside / name
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    return make_folder(args.out or beside / name, "results")
 
 
 def keep(folder: Path, name: str, data: Any) -> None:
@@ -129,10 +132,11 @@ def parse_axis(text: str) -> Any:
     if text == "auto":
         return text
     try:
-        low, high, count = text.split(":")
-        axis = np.linspace(float(low), float(high), int(count))
+        low, high, count = (read(part) for read, part in zip((float, float, int), text.split(":"), strict=True))
     except ValueError:
         raise argparse.ArgumentTypeError(f"found {text!r}, expected MIN:MAX:COUNT such as -1:1:25, or auto") from None
-    if not float(low) < float(high) or int(count) < 2:
-        raise argparse.ArgumentTypeError(f"found {text!r}, expected MIN below MAX and a COUNT of at least 2")
-    return axis
+    if not (math.isfinite(low) and math.isfinite(high) and low < high and 2 <= count <= MAX_AXIS):
+        raise argparse.ArgumentTypeError(
+            f"found {text!r}, expected a finite MIN below a finite MAX and a COUNT from 2 to {MAX_AXIS:,}"
+        )
+    return np.linspace(low, high, int(count))

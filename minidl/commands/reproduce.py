@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from minidl.commands import Output
+from minidl.commands.folder import make_folder
 from minidl.commands.milestones import milestones
 from minidl.commands.plain import plain
 
@@ -59,8 +60,8 @@ def _compute(args: argparse.Namespace, file: Path) -> dict[str, Any]:
 
     experiment = importlib.import_module(f"algorithms.experiments.{args.chapter}")
     settings = experiment.SETTINGS[args.scale]
-    runs: Path = args.runs / f"{args.chapter}-{args.scale}"
-    runs.mkdir(parents=True, exist_ok=True)
+    make_folder(args.out, "results")  # before the work that would be lost without it
+    runs = make_folder(args.runs / f"{args.chapter}-{args.scale}", "checkpoints")
     start = time.perf_counter()
     with milestones(experiment.milestones(settings)) as advance:
         found = experiment.reproduce(settings, runs, args.seed, advance)
@@ -73,7 +74,6 @@ def _compute(args: argparse.Namespace, file: Path) -> dict[str, Any]:
         "facts": facts_for_report(),
         **plain(found),
     }
-    args.out.mkdir(parents=True, exist_ok=True)
     with replacing(file) as out:
         out.write(json.dumps(record, indent=1).encode())
     return record

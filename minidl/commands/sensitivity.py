@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from minidl.commands import Output
+from minidl.commands.folder import make_folder
 from minidl.commands.table import table
 from minidl.commands.trained import add_options, criterion_of, open_trained
 
@@ -44,8 +45,7 @@ def run(args: argparse.Namespace) -> Output:
     from minidl.training import evaluate
 
     trained = open_trained(args)
-    folder: Path = args.out or trained.folder
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = make_folder(args.out or trained.folder, "results")
     whole = evaluate(trained.model, trained.held_out)
     layers = args.layers.split(",") if args.layers else None
     criterion = criterion_of(trained, args.criterion)

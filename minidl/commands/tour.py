@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from minidl.commands import Output
+from minidl.commands.folder import make_folder
 from minidl.commands.milestones import milestones
 from minidl.commands.plain import plain
 
@@ -34,7 +35,7 @@ def run(args: argparse.Namespace) -> Output:
     if (folder / "results.json").exists():  # a finished tour: what it left must not stand in for a new one
         (folder / "results.json").unlink()
         shutil.rmtree(runs, ignore_errors=True)
-    runs.mkdir(parents=True, exist_ok=True)
+    make_folder(runs, "the tour")
     settings = tour.FAST if args.fast else tour.FULL
     start = time.perf_counter()
     with milestones(tour.milestones(settings)) as advance:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from minidl.commands import Output
+from minidl.commands.folder import make_folder
 
 if TYPE_CHECKING:
     from algorithms.quantization import Rule
@@ -71,6 +73,8 @@ def run(args: argparse.Namespace) -> Output:
     shape = images.images.shape[1:]
     model = models.build(args.model, input_shape=shape, num_classes=len(images.classes), rng=args.seed)
     optimizer = _in_few_bits(_optimizer(model, args), args)
+    if args.run:
+        make_folder(Path(args.run), "the run")
     epochs = train(
         model,
         images,

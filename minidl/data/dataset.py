@@ -1,5 +1,5 @@
 """A set of labelled images in memory, with what is needed to normalise them.
-It never changes after it is made; batches, shuffling and augmentation live in `minidl.data.loader`.
+It is read-only; batches, shuffling and augmentation live in `minidl.data.loader`.
 """
 
 from __future__ import annotations
@@ -17,18 +17,22 @@ from minidl.types import Array
 class Dataset:
     """Images ``(N, H, W, C)`` uint8 and labels ``(N,)`` int64, read-only.
 
+    Arrays that already have these types are shared with the caller, not copied (CIFAR-10 alone is 180 MB): whoever
+    changes the originals changes the set, so leave them alone or pass a copy.
+
     Parameters
     ----------
     images : uint8 array (N, H, W, C)
-    labels : integer array (N,), each below ``len(classes)``
+    labels : integer array or list (N,), each below ``len(classes)``
     classes : names of the classes; numbered from the labels when not given
     name : what to call the set in messages and records
-    mean, std : per channel ``(C,)``, of the training set, on the 0..1 scale; measured here when not given
+    mean, std : per channel ``(C,)``, of the training set, on the 0..1 scale; measured here when neither is given
 
     Raises
     ------
     DataError
-        On a wrong shape or type, on counts that differ, on a label outside the classes, on no images at all.
+        On a wrong shape or type, on counts that differ, on a label outside the classes, on no images at all,
+        on images without pixels, on a mean or std that is not one finite number a channel.
 
     Examples
     --------
@@ -46,16 +50,16 @@ class Dataset:
     std: Array = field(default_factory=lambda: np.empty(0))
 
     def __post_init__(self) -> None:
-        _check_arrays(self.images, self.labels)
-        classes = tuple(self.classes) or tuple(str(k) for k in range(int(self.labels.max()) + 1))
-        _check_labels(self.labels, len(classes))
-        mean, std = self.mean, self.std
-        if not (len(mean) and len(std)):
-            mean, std = channel_statistics(self.images)
-        _check_statistics(mean, std, self.images.shape[3])
+        images, labels, mean, std = (np.asarray(a) for a in (self.images, self.labels, self.mean, self.std))
+        _check_arrays(images, labels)
+        classes = tuple(self.classes) or tuple(str(k) for k in range(int(labels.max()) + 1))
+        _check_labels(labels, len(classes))
+        if not (mean.size or std.size):
+            mean, std = channel_statistics(images)
+        _check_statistics(mean, std, images.shape[3])
         values = {
-            "images": _frozen(self.images, np.uint8),
-            "labels": _frozen(self.labels, np.int64),
+            "images": _frozen(images, np.uint8),
+            "labels": _frozen(labels, np.int64),
             "classes": classes,
             "mean": _frozen(mean, np.float64),
             "std": _frozen(std, np.float64),
@@ -77,6 +81,8 @@ class Dataset:
             index: slice | Array = slice(0, int(which))
         else:
             index = np.asarray(which)
+            if not (index.any() if index.dtype == bool else index.size):
+                raise DataError(f"cannot take 0 of {len(self)} images: ask for 1 to {len(self)}")
         images, labels = self.images[index], self.labels[index]
         return Dataset(images, labels, self.classes, self.name, self.mean, self.std)
 
@@ -124,6 +130,8 @@ def _check_arrays(images: Array, labels: Array) -> None:
         )
     if not len(images) == len(labels) > 0:
         raise DataError(f"found {len(images)} images and {len(labels)} labels, expected the same number, at least 1")
+    if not images.size:
+        raise DataError(f"images have shape {images.shape}, expected at least one pixel and channel: check their axes")
 
 
 def _check_labels(labels: Array, classes: int) -> None:
@@ -133,10 +141,11 @@ def _check_labels(labels: Array, classes: int) -> None:
 
 
 def _check_statistics(mean: Array, std: Array, channels: int) -> None:
-    if not len(mean) == len(std) == channels or not np.all(np.asarray(std) > 0):
+    fits = mean.shape == std.shape == (channels,) and mean.dtype.kind in "fiu" and std.dtype.kind in "fiu"
+    if not (fits and np.isfinite([mean, std]).all() and (std > 0).all()):
         raise DataError(
-            f"mean is {np.asarray(mean).tolist()} and std {np.asarray(std).tolist()}, expected {channels} numbers "
-            "each, std above 0: pass one value a channel, on the 0..1 scale"
+            f"mean is {mean.tolist()} and std {std.tolist()}, expected {channels} numbers each, finite and std above "
+            "0: pass one value a channel, on the 0..1 scale"
         )
 
 

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from minidl.autograd.function import Function
+from minidl.ops.axes import normal_axis
 from minidl.ops.shape import broadcast_to, reshape
 from minidl.tensor import Axes, Tensor, as_tensor
 from minidl.types import Array, Shape
@@ -42,26 +43,28 @@ class Max(Function):  # y = max x; equal maxima share the gradient equally
         return (reshape(grad_y, kept) * Tensor.wrap(share.astype(x.dtype, copy=False)),)
 
 
-def _reduced(shape: Shape, axis: Axes) -> set[int]:
+def _reduced(operation: str, shape: Shape, axis: Axes) -> set[int]:
     axes = range(len(shape)) if axis is None else np.atleast_1d(axis).tolist()
-    return {a % len(shape) for a in axes}
+    return {normal_axis(operation, a, shape) for a in axes}
 
 
 def _kept_shape(shape: Shape, axis: Axes) -> Shape:
     """The shape after a reduction with keepdims."""
-    reduced = _reduced(shape, axis)
+    reduced = _reduced("a reduction", shape, axis)
     return tuple(1 if i in reduced else n for i, n in enumerate(shape))
 
 
 def sum(x: Tensor, axis: Axes = None, keepdims: bool = False) -> Tensor:
     """Sum over `axis` (an int, a tuple, or None for all)."""
-    return Sum(axis, keepdims)(as_tensor(x))
+    x = as_tensor(x)
+    _reduced("sum", x.shape, axis)  # NumPy takes axis 0 of a scalar, which backward could not put back
+    return Sum(axis, keepdims)(x)
 
 
 def mean(x: Tensor, axis: Axes = None, keepdims: bool = False) -> Tensor:
     """Mean over `axis` (an int, a tuple, or None for all)."""
     x = as_tensor(x)
-    count = math.prod(x.shape[a] for a in _reduced(x.shape, axis))
+    count = math.prod(x.shape[a] for a in _reduced("mean", x.shape, axis))
     if count == 0:
         raise ValueError(f"mean got no elements along axis {axis} of shape {x.shape}, expected one or more")
     return sum(x, axis, keepdims) * (1.0 / count)
@@ -69,4 +72,6 @@ def mean(x: Tensor, axis: Axes = None, keepdims: bool = False) -> Tensor:
 
 def max(x: Tensor, axis: Axes = None, keepdims: bool = False) -> Tensor:
     """Largest element over `axis`; where several are equal, each gets an equal share of the gradient."""
-    return Max(axis, keepdims)(as_tensor(x))
+    x = as_tensor(x)
+    _reduced("max", x.shape, axis)
+    return Max(axis, keepdims)(x)

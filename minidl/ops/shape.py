@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from minidl.autograd.function import Function
+from minidl.ops.axes import normal_axis
 from minidl.tensor import Tensor, as_tensor
 from minidl.types import Array, Shape
 
@@ -167,8 +168,14 @@ def flatten(x: Tensor) -> Tensor:
 def transpose(x: Tensor, axes: Sequence[int] | None = None) -> Tensor:
     """The axes in another order, reversed by default."""
     x = as_tensor(x)
-    order = tuple(axes) if axes is not None else tuple(range(x.ndim))[::-1]
-    return Transpose(tuple(i % x.ndim for i in order))(x)
+    if axes is None:
+        return Transpose(tuple(range(x.ndim))[::-1])(x)
+    order = tuple(normal_axis("transpose", axis, x.shape) for axis in axes)
+    if sorted(order) != list(range(x.ndim)):
+        raise ValueError(
+            f"transpose got axes {tuple(axes)} for shape {x.shape}, expected each of its {x.ndim} axes once"
+        )
+    return Transpose(order)(x)
 
 
 def getitem(x: Tensor, index: Any) -> Tensor:
@@ -182,7 +189,10 @@ def concatenate(xs: Sequence[Tensor], axis: int = -1) -> Tensor:
     """Join along one axis, by default the channels."""
     if not xs:
         raise ValueError("concatenate got no Tensors, expected one or more")
-    return Concatenate(axis)(*[as_tensor(x) for x in xs])
+    tensors = [as_tensor(x) for x in xs]
+    for x in tensors:
+        normal_axis("concatenate", axis, x.shape)
+    return Concatenate(axis)(*tensors)
 
 
 def pad(x: Tensor, widths: Sequence[tuple[int, int]]) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from minidl.kernels import optimizer as kernel
@@ -45,9 +46,10 @@ class Adam(Optimizer):
         eps: float = 1e-8,
         weight_decay: float = 0.0,
     ) -> None:
-        if not all(0 <= beta < 1 for beta in betas) or not eps >= 0 or not weight_decay >= 0:
+        if not (all(0 <= beta < 1 for beta in betas) and 0 <= eps < math.inf and 0 <= weight_decay < math.inf):
             raise ValueError(
-                f"Adam got betas={betas}, eps={eps}, weight_decay={weight_decay}, expected betas in [0, 1), others >= 0"
+                f"Adam got betas={betas}, eps={eps}, weight_decay={weight_decay}, expected betas in [0, 1), "
+                "the others finite and >= 0"
             )
         self.betas, self.eps, self.weight_decay = betas, eps, weight_decay
         super().__init__(named_parameters, lr)

@@ -5,6 +5,7 @@ The formula of a step is left to `sgd.py` and `adam.py`; the rate over time to `
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 
 import numpy as np
@@ -30,8 +31,8 @@ class Optimizer:
     slots: tuple[str, ...] = ()  # which arrays of a parameter's shape the formula remembers
 
     def __init__(self, named_parameters: Iterable[tuple[str, Parameter]], lr: float) -> None:
-        if not lr >= 0:
-            raise ValueError(f"{type(self).__name__} got lr={lr}, expected a rate of 0 or more")
+        if not 0 <= lr < math.inf:
+            raise ValueError(f"{type(self).__name__} got lr={lr}, expected a finite rate of 0 or more")
         self.lr = lr
         self.parameters = _by_name(type(self).__name__, named_parameters)
         self.state: dict[str, Array] = {}

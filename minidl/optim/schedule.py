@@ -16,6 +16,9 @@ class Constant:
 
     lr: float
 
+    def __post_init__(self) -> None:
+        _check_finite("Constant", lr=self.lr)
+
     def __call__(self, epoch: float) -> float:
         return self.lr
 
@@ -36,6 +39,9 @@ class MultiStep:
     gamma: float = 0.1
 
     def __post_init__(self) -> None:
+        _check_finite("MultiStep", lr=self.lr, gamma=self.gamma)
+        for milestone in self.milestones:
+            _check_finite("MultiStep", milestone=milestone)
         object.__setattr__(self, "milestones", tuple(sorted(self.milestones)))
 
     def __call__(self, epoch: float) -> float:
@@ -59,6 +65,7 @@ class Cosine:
 
     def __post_init__(self) -> None:
         _check_epochs("Cosine", self.epochs)
+        _check_finite("Cosine", lr=self.lr, final=self.final)
 
     def __call__(self, epoch: float) -> float:
         share = min(max(epoch / self.epochs, 0.0), 1.0)
@@ -82,6 +89,7 @@ class WarmUp:
 
     def __post_init__(self) -> None:
         _check_epochs("WarmUp", self.epochs)
+        _check_finite("WarmUp", start=self.start)
 
     def __call__(self, epoch: float) -> float:
         share = min(max(epoch / self.epochs, 0.0), 1.0)
@@ -89,5 +97,11 @@ class WarmUp:
 
 
 def _check_epochs(schedule: str, epochs: float) -> None:
-    if not epochs > 0:
-        raise ValueError(f"{schedule} got epochs={epochs}, expected more than 0")
+    if not 0 < epochs < math.inf:
+        raise ValueError(f"{schedule} got epochs={epochs}, expected more than 0 and a finite number")
+
+
+def _check_finite(schedule: str, **settings: float) -> None:
+    for name, value in settings.items():
+        if not math.isfinite(value):
+            raise ValueError(f"{schedule} got {name}={value}, expected a finite number")

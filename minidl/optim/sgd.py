@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from minidl.kernels import optimizer as kernel
@@ -43,8 +44,10 @@ class SGD(Optimizer):
         nesterov: bool = False,
         weight_decay: float = 0.0,
     ) -> None:
-        if not 0 <= momentum < 1 or not weight_decay >= 0:
-            raise ValueError(f"SGD got momentum={momentum} and weight_decay={weight_decay}, expected [0, 1) and >= 0")
+        if not 0 <= momentum < 1 or not 0 <= weight_decay < math.inf:
+            raise ValueError(
+                f"SGD got momentum={momentum} and weight_decay={weight_decay}, expected [0, 1) and a finite number >= 0"
+            )
         if nesterov and not momentum:
             raise ValueError("SGD got nesterov=True with momentum=0, expected a momentum above 0 to look ahead with")
         self.momentum, self.nesterov, self.weight_decay = momentum, nesterov, weight_decay

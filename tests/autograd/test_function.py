@@ -121,3 +121,11 @@ def test_mixed_dtypes_are_refused_by_name():
         minidl.ops.conv2d(np.ones((1, 3, 3, 1), np.float32), np.ones((1, 2, 2, 1)))
     with pytest.raises(TypeError, match="got float32 and int64"):
         Tensor(np.ones(2, np.float32)) + np.arange(2)
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_integers_beside_floats_are_told_to_become_floats(flip):
+    """The other way round loses the fractions, and the layer would refuse the integers."""
+    pair = [np.zeros((1, 3, 3, 1), np.uint8), np.zeros((1, 3, 3, 1), np.float32)]
+    with pytest.raises(TypeError, match=r"conv2d got .*uint8.*\.astype\('float32'\)"):
+        minidl.ops.conv2d(*pair[:: -1 if flip else 1])

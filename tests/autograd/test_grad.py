@@ -139,8 +139,27 @@ def test_hvp_of_a_small_network_is_symmetric_and_leaves_it_as_it_was():
     assert all(p.grad is None for p in params)
 
 
+@pytest.mark.parametrize("dtype", [np.int64, np.float32])
+def test_a_grad_y_of_another_dtype_is_refused(dtype):
+    """Let through, it would give the gradient its own dtype, or fail inside some operation's backward."""
+    x = leaf([1.0, 2.0])
+    words = rf"grad_y is {np.dtype(dtype)}, expected the output's float64: use \.astype\('float64'\)"
+    for y in (x + x, x * x):
+        with pytest.raises(TypeError, match=words):
+            y.backward(np.ones(2, dtype))
+        with pytest.raises(TypeError, match=words):
+            minidl.grad(y, x, grad_y=Tensor(np.ones(2, dtype)))
+    assert x.grad is None
+
+
+def test_a_grad_y_of_plain_numbers_takes_the_outputs_dtype():
+    x = leaf([1.0, 2.0])
+    assert minidl.grad(x + x, x, grad_y=[1, 2]).dtype == np.float64
+
+
 @pytest.mark.parametrize("ask", [
-    (lambda x: minidl.grad(x * x, x), "expected a scalar: reduce it, or pass grad_y"),
+    (lambda x: minidl.grad(x * x, x), "^grad got an output of .*expected a scalar: reduce it, or pass grad_y"),
+    (lambda x: (x * x).backward(), "^backward got an output of .*expected a scalar: reduce it, or pass grad_y"),
     (lambda x: (x * x).backward(np.ones(3)), r"grad_y has shape \(3,\), expected the output's shape \(2,\)"),
     (lambda x: minidl.grad(Tensor([1.0]), x), "nothing to differentiate.*requires_grad=True"),
     (lambda x: minidl.grad(x.sum(), [Tensor([1.0])]), r"grad got an x of shape \(1,\) that requires no gradient"),

@@ -1,4 +1,4 @@
-"""`Dataset`: refuses what is not a set of labelled images, never changes, and splits without loss."""
+"""`Dataset`: refuses what is not a set of labelled images, is read-only, and splits without loss."""
 
 import dataclasses
 
@@ -72,7 +72,19 @@ def test_arrays_are_read_only_and_attributes_frozen():
         dataset.images[0, 0, 0, 0] = 1
     with pytest.raises(dataclasses.FrozenInstanceError):
         dataset.name = "other"
-    images[0] = 1  # the caller's own array stays writeable
+    images[0] = 1  # the caller's own array stays writeable, and is the same memory
+    assert (dataset.images[0] == 1).all()
+
+
+def test_a_list_of_labels_will_do():
+    dataset = some(labels=[0, 1, 2, 0, 1, 2])
+    assert dataset.labels.dtype == np.int64 and dataset.classes == ("0", "1", "2")
+
+
+@pytest.mark.parametrize("nothing", [[], np.zeros(0, int), np.zeros(6, bool)])
+def test_a_subset_of_nothing_is_refused(nothing):
+    with pytest.raises(DataError, match="cannot take 0 of 6 images: ask for 1 to 6"):
+        some().subset(nothing)
 
 
 def test_types_and_repr():
@@ -93,6 +105,20 @@ def test_types_and_repr():
         ({"classes": ("a", "b")}, "labels run from 0 to 5, expected 0 to 1"),
         ({"mean": np.zeros(3), "std": np.zeros(3)}, "std above 0"),
         ({"mean": np.zeros(1), "std": np.ones(1)}, "expected 3 numbers each"),
+        ({"mean": np.zeros(3)}, r"std \[\], expected 3 numbers each"),
+        ({"std": np.ones(3)}, r"mean is \[\] .* expected 3 numbers each"),
+        ({"mean": 0.5, "std": 0.5}, "mean is 0.5 and std 0.5, expected 3 numbers each"),
+        ({"mean": [0.0, np.nan, 0.0], "std": np.ones(3)}, "expected 3 numbers each, finite"),
+        ({"mean": np.zeros(3), "std": [1.0, np.inf, 1.0]}, "expected 3 numbers each, finite"),
+        (
+            {"images": np.zeros((6, 0, 8, 3), np.uint8)},
+            r"shape \(6, 0, 8, 3\), expected at least one pixel and channel",
+        ),
+        (
+            {"images": np.zeros((6, 8, 8, 0), np.uint8)},
+            r"shape \(6, 8, 8, 0\), expected at least one pixel and channel",
+        ),
+        ({"labels": list("abcdef")}, r"labels are <U1 .* expected integers"),
     ],
 )
 def test_what_is_no_dataset_is_refused_in_one_sentence(changes, message):

@@ -1,5 +1,7 @@
 """Shape operations and reductions: adjoint pairs, odd indices and axes, and ties of a maximum."""
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -81,6 +83,36 @@ def test_the_mean_of_nothing_is_refused(call):
 
 def test_the_mean_along_one_axis_of_an_empty_array_is_empty():
     assert ops.mean(np.zeros((3, 0)), axis=0).shape == (0,)
+
+
+@pytest.mark.parametrize("shape, axis", [((2, 3), 2), ((2, 3), -3), ((), 0), ((), -1)])
+def test_an_axis_that_is_not_there_is_refused(shape, axis):
+    x = Tensor(np.ones(shape))
+    calls = {
+        "sum": lambda: x.sum(axis=axis),
+        "mean": lambda: x.mean(axis=axis),
+        "max": lambda: x.max(axis=(axis,)),
+        "concatenate": lambda: ops.concatenate([x, x], axis=axis),
+        "transpose": lambda: ops.transpose(x, (axis, *range(1, x.ndim))),
+    }
+    expected = "-2 to 1" if shape else "one axis or more"
+    for name, call in calls.items():
+        with pytest.raises(
+            ValueError, match=rf"^{name} got axis {axis} for shape {re.escape(str(shape))}, .*{expected}"
+        ):
+            call()
+
+
+@pytest.mark.parametrize("axes", [(0, 0), (0, -2), (1,), (0, 1, 0)])
+def test_a_transposition_names_every_axis_once(axes):
+    with pytest.raises(
+        ValueError, match=r"transpose got axes \(.*\) for shape \(2, 3\), expected each of its 2 axes once"
+    ):
+        ops.transpose(np.ones((2, 3)), axes)
+
+
+def test_a_transposition_counts_from_the_end_too():
+    assert Tensor(drawn((2, 3, 4))).transpose(-1, 0, np.int64(-2)).shape == (4, 2, 3)
 
 
 def test_joining_nothing_is_refused():

@@ -54,7 +54,23 @@ def test_pure_and_named_by_value(epoch):
 
 
 @pytest.mark.parametrize("make", [lambda e: Cosine(0.1, e), lambda e: WarmUp(Constant(0.1), e)])
-@pytest.mark.parametrize("epochs", [0, -1, math.nan])
+@pytest.mark.parametrize("epochs", [0, -1, math.nan, math.inf])
 def test_no_epochs_are_refused(make, epochs):
     with pytest.raises(ValueError, match="expected more than 0"):
         make(epochs)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_numbers_that_are_not_finite_are_refused_by_name(bad):
+    makers = {
+        "Constant got lr": lambda: Constant(bad),
+        "MultiStep got lr": lambda: MultiStep(bad, (1,)),
+        "MultiStep got gamma": lambda: MultiStep(0.1, (1,), gamma=bad),
+        "MultiStep got milestone": lambda: MultiStep(0.1, (1, bad)),
+        "Cosine got lr": lambda: Cosine(bad, 10),
+        "Cosine got final": lambda: Cosine(0.1, 10, final=bad),
+        "WarmUp got start": lambda: WarmUp(Constant(0.1), 5, start=bad),
+    }
+    for words, make in makers.items():
+        with pytest.raises(ValueError, match=f"^{words}={bad}, expected a finite number"):
+            make()

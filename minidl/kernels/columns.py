@@ -17,7 +17,7 @@ from .finish import Finish, finish_tile
 from .jit import jit
 from .pack import blocks
 from .simd import line_up, load_part, store, zero
-from .tile import tile_fill, tile_fma, tile_rows
+from .tile import tile_fma, tile_load, tile_rows, tile_store
 from .vector import LANES
 
 Array = NDArray[Any]
@@ -52,18 +52,30 @@ def gather(start, stop, address):
 
 
 @jit
-def sum_pair(pair, seen, at, weight, at_one, at_two, taps, depth, step):
-    """Add Σ_{tap,c} seen[tap, pixel, c] · weight[tap, c] to two tiles, of the filters at `at_one` and `at_two`."""
+def sum_pair(pair, seen, at, weight, at_one, at_two, depth, step):
+    """Add Σ_c seen[pixel, c] · weight[c] to two tiles, of the filters at `at_one` and `at_two`."""
     one, two = pair
-    for _tap in range(taps):
-        for first in range(0, depth, LANES):
-            for c in range(min(LANES, depth - first)):
-                one = tile_fma(one, seen, at + c, LANES, weight, at_one)
-                two = tile_fma(two, seen, at + c, LANES, weight, at_two)
-                at_one += LANES
-                at_two += LANES
-            at += step
+    for first in range(0, depth, LANES):
+        for c in range(min(LANES, depth - first)):
+            one = tile_fma(one, seen, at + c, LANES, weight, at_one)
+            two = tile_fma(two, seen, at + c, LANES, weight, at_two)
+            at_one += LANES
+            at_two += LANES
+        at += step
     return one, two
+
+
+@jit
+def load_pair(rows, sums, at):
+    """Return two tiles of so many pixels, whose sums lie side by side."""
+    return tile_load(rows, zero(), sums, at, 2 * LANES), tile_load(rows, zero(), sums, at + LANES, 2 * LANES)
+
+
+@jit
+def store_pair(pair, sums, at):
+    """Put them back."""
+    tile_store(pair[0], sums, at, 2 * LANES)
+    tile_store(pair[1], sums, at + LANES, 2 * LANES)
 
 
 @jit
@@ -79,31 +91,40 @@ KINDS = "ppppfpiiiii"
 
 @entry(KINDS)
 def correlate(start, stop, address):
-    """Convolve; an item in [start, stop) is 32 filters, of all pixels."""
+    """Convolve; an item in [start, stop) is 32 filters of all pixels, tap by tap: the weights of one fit a cache."""
     seen, weights, bias, residual, floor, y, pixels, padded, taps, depth, filters = arguments(address, KINDS)
-    step, a_block = padded * LANES, taps * depth * LANES
+    step, a_tap = padded * LANES, depth * LANES
+    sums = line_up(padded * 2 * LANES)
     for item in range(start, stop):
         channel = item * 2 * LANES
         lanes = min(2 * LANES, filters - channel)
-        at_one = item * 2 * a_block
-        at_two = at_one + a_block if lanes > LANES else at_one
-        left, right = (
-            load_part(bias, channel, min(lanes, LANES)),
-            load_part(bias, channel + LANES, max(lanes - LANES, 0)),
-        )
-        pixel = 0
-        while pixel < pixels:
-            at, to = pixel * LANES, pixel * filters + channel
-            if pixels - pixel <= HALF:
-                few = tile_fill(HALF, left), tile_fill(HALF, right)
-                few = sum_pair(few, seen, at, weights, at_one, at_two, taps, depth, step)
-                finish_pair(few, residual, floor, y, to, filters, pixels - pixel, lanes)
-                pixel += HALF
-            else:
-                many = tile_fill(WHOLE, left), tile_fill(WHOLE, right)
-                many = sum_pair(many, seen, at, weights, at_one, at_two, taps, depth, step)
-                finish_pair(many, residual, floor, y, to, filters, pixels - pixel, lanes)
-                pixel += WHOLE
+        at_one = item * 2 * taps * a_tap
+        at_two = at_one + taps * a_tap if lanes > LANES else at_one
+        left = load_part(bias, channel, min(lanes, LANES))
+        right = load_part(bias, channel + LANES, max(lanes - LANES, 0))
+        for pixel in range(padded):
+            store(sums, pixel * 2 * LANES, left)
+            store(sums, pixel * 2 * LANES + LANES, right)
+        for tap in range(taps):
+            at, pixel = tap * ((depth + LANES - 1) // LANES) * step, 0
+            while pixel < pixels:
+                to = pixel * 2 * LANES
+                if pixels - pixel <= HALF:
+                    few = sum_pair(
+                        load_pair(HALF, sums, to), seen, at + pixel * LANES, weights, at_one, at_two, depth, step
+                    )
+                    store_pair(few, sums, to)
+                    pixel += HALF
+                else:
+                    many = sum_pair(
+                        load_pair(WHOLE, sums, to), seen, at + pixel * LANES, weights, at_one, at_two, depth, step
+                    )
+                    store_pair(many, sums, to)
+                    pixel += WHOLE
+            at_one, at_two = at_one + a_tap, at_two + a_tap
+        for pixel in range(0, pixels, HALF):
+            pair = load_pair(HALF, sums, pixel * 2 * LANES)
+            finish_pair(pair, residual, floor, y, pixel * filters + channel, filters, pixels - pixel, lanes)
     return DONE
 
 

@@ -32,7 +32,8 @@ from .winograd_1d import filter_1d, input_1d, output_1d
 Array = NDArray[Any]
 Pair = tuple[int, int]
 
-MOST = {8: 8, 4: 3, 2: 1}[tile_rows()]  # filters of a tile: their sums, two each, fit the registers
+TOGETHER = 2 if tile_rows() == 8 else 1  # vectors of a channel that are summed at once
+MOST = {8: 8, 4: 6, 2: 2}[tile_rows()]  # filters of a tile: with a vector and a weight their sums fit the registers
 ROWS, COLUMNS = 6, 4  # the points of a patch
 G_ROWS = np.array(filter_1d.py_func(np.eye(3)), np.float32)  # type: ignore[attr-defined]  # what numba compiles
 G_COLUMNS = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]], np.float32)
@@ -134,15 +135,19 @@ def summing(rows: int) -> Any:
         for i in range(times):
             if i < owned:
                 own_patch(pointer(y, i * step_y), row, height, width)
-            one, two = tile_zero(rows), tile_zero(rows)
-            for k in range(depth):
-                at = k * rows * QUAD
-                one = fma_quads(one, u, at, load(x, 2 * k * LANES))
-                two = fma_quads(two, u, at, load(x, (2 * k + 1) * LANES))
-                for line in range(0, rows * QUAD, LANES):
-                    prefetch(u, step_u + at + line, 1, 0)  # of the next time
-            tile_store(one, sums, 0, 2 * LANES)
-            tile_store(two, sums, LANES, 2 * LANES)
+            for first in range(0, 2, TOGETHER):
+                one = two = tile_zero(rows)
+                for k in range(depth):
+                    at = k * rows * QUAD
+                    one = fma_quads(one, u, at, load(x, (2 * k + first) * LANES))
+                    if TOGETHER == 2:
+                        two = fma_quads(two, u, at, load(x, (2 * k + 1) * LANES))
+                    if first + TOGETHER == 2:
+                        for line in range(0, rows * QUAD, LANES):
+                            prefetch(u, step_u + at + line, 1, 0)  # of the next time
+                tile_store(one, sums, first * LANES, 2 * LANES)
+                if TOGETHER == 2:
+                    tile_store(two, sums, LANES, 2 * LANES)
             x, u, sums = pointer(x, step_x), pointer(u, step_u), pointer(sums, step_sums)
         return 0
 

@@ -35,8 +35,8 @@ from .winograd_transforms import (
 Array = NDArray[Any]
 Pair = tuple[int, int]
 
-ROWS = tile_rows()
-NARROW_ROWS = min(8, 2 * ROWS)  # as many sums as a tile of whole vectors has, or what is in reach of the loads
+ROWS = {8: 8, 4: 6, 2: 2}[tile_rows()]  # patches are many, so on fewer registers a tile takes as many as they hold
+NARROW_ROWS = {8: 8, 4: 12, 2: 4}[tile_rows()]  # of half a vector: as many sums, or what is in reach of the loads
 BLOCK_FLOATS = 80_000  # 320 KB of transformed inputs and outputs: beside the weights in a level-2 cache of 1 MiB
 PAIRED_FLOATS = 1 << 20  # weights of two blocks of filters are read at once up to 4 MiB; beyond, one stream is faster
 CACHED_FLOATS = 1 << 15  # inputs up to 128 KiB, such as one small image, are in a cache: nothing to ask ahead
@@ -66,7 +66,7 @@ def multiply_few(v, u, m, point, block, depth, out_blocks, out_first, out_last):
         at_u, to = (point * out_blocks + o) * a_block, (point * (out_blocks * block + 1) + o * block) * LANES
         at_two = at_u + a_block if o + 1 < out_last else at_u
         pair = tile_zero(HALF), tile_zero(HALF)
-        one, two = sum_pair(pair, v, at, u, at_u, at_two, 1, depth, block * LANES)
+        one, two = sum_pair(pair, v, at, u, at_u, at_two, depth, block * LANES)
         tile_store(one, m, to, LANES)
         if o + 1 < out_last:
             tile_store(two, m, to + block * LANES, LANES)

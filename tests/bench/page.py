@@ -1,6 +1,7 @@
 """Write docs/performance.md and its figures from the JSON that `make bench` wrote: no number there is typed.
 
 The prose is `page.md`, whose marks `<!-- name -->` are replaced by the tables of `tables.py`; the figures are here.
+Records of other processors lie beside it, as bench-PROCESSOR.json, and have a section of their own.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import goals
 from contest import OURS
 from matplotlib.axes import Axes
 from reading import flop, limit, rows
-from tables import SECTIONS, by_batch, goal
+from tables import SECTIONS, by_batch, elsewhere, goal
 
 from visual.performance import Point, draw_batches, draw_ratios, draw_roofline
 from visual.style import save
@@ -31,6 +32,9 @@ def main() -> None:
     text = TEMPLATE.read_text()
     for name, section in SECTIONS.items():
         text = text.replace(f"<!-- {name} -->", section(results))
+    others = sorted(args.results.parent.glob(f"{args.results.stem}-*.json"))
+    records = {path.stem.partition("-")[2]: json.loads(path.read_text()) for path in others}
+    text = text.replace("<!-- elsewhere -->", elsewhere(records))
     threads = results["conditions"]["settings"]["threads"]
     figures = {"ratios": ratios(results, max(threads)), "roofline": roofline(results, min(threads))}
     figures["batches"] = batches(results)

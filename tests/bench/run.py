@@ -45,7 +45,8 @@ def main() -> None:
     steps |= extras.steps(max(args.threads), args.quick)
     try:
         results = Results(args.out, conditions(args, next(iter(arenas.values()))))
-        failed = [key for key, step in steps.items() if args.only in key and not done(key, step, results, arenas)]
+        wanted_keys = [key for key in steps if any(text in key for text in args.only)]
+        failed = [key for key in wanted_keys if not done(key, steps[key], results, arenas)]
     finally:
         for arena in arenas.values():
             arena.close()
@@ -60,12 +61,14 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--threads", nargs="+", type=int, default=sorted({1, min(2, cores)}, reverse=True))
     parser.add_argument("--rounds", type=int, default=7, help="turns of each contestant (default: %(default)s)")
     parser.add_argument("--budget", type=float, default=45, help="seconds of a network's row (default: %(default)s)")
-    parser.add_argument("--only", default="", help="rows whose name contains this, such as 'vgg16' or 'layers:'")
+    parser.add_argument(
+        "--only", nargs="+", default=[""], metavar="TEXT", help="rows whose name contains one of these, as 'layers:'"
+    )
     parser.add_argument("--quick", action="store_true", help="three rounds, fewer rows, no torch.compile")
     parser.add_argument("--no-compile", action="store_true", help="leave out torch.compile, which needs a C++ compiler")
     parser.add_argument("--out", type=Path, default=Path("docs/results/bench.json"))
     args = parser.parse_args()
-    if args.only and args.out == parser.get_default("out"):
+    if any(args.only) and args.out == parser.get_default("out"):
         parser.error("--only needs an --out of its own")
     if args.quick:
         args.rounds, args.budget, args.no_compile = 3, 5, True

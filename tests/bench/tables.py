@@ -193,6 +193,12 @@ def avx2(results: dict) -> str:
     return "\n\n".join(tables)
 
 
+def elsewhere(records: dict[str, dict]) -> str:
+    """The networks on other processors, by their names: what was measured on each."""
+    parts = [(f"### {name}", conditions(record), networks(record), pruned(record)) for name, record in records.items()]
+    return "\n\n".join(text for part in parts for text in part) or "*No record is here.*"
+
+
 def errors(results: dict) -> str:
     cells = [
         [r["kernel"], r["layer"], r["part"], f"{r['minidl']:.1e}", f"{r['PyTorch']:.1e}"]

@@ -37,6 +37,8 @@ class CurvatureMap:
     residual : (Y, X) the larger of the two residuals, relative as in `hessian_extremes`
     products : (Y, X) Hessian-vector products spent; 0 where nothing was measured
     tolerance : what the residuals were to fall below
+
+    See `curvature_map` for an example.
     """
 
     xs: Array
@@ -75,11 +77,30 @@ def curvature_map(
 ) -> CurvatureMap:
     """Find the extreme eigenvalues at every node, over the weights with two or more dimensions.
 
+    |λ_min / λ_max| of it is the convexity map of the landscape paper.
+
     Parameters
     ----------
     tolerance, max_products, batch_size, seed : see `hessian_extremes`
     file : keeps every finished node; a map that was interrupted goes on from it, to the same bits
     progress : called with the share that is done
+
+    Raises
+    ------
+    ValueError
+        If an axis is not finite and rising, or the file is of another map.
+
+    Examples
+    --------
+    >>> from minidl import nn
+    >>> images = Dataset(np.array([[[[0]]], [[[255]]]], np.uint8), [0, 1])  # a black and a white pixel, as -1 and 1
+    >>> net = nn.Sequential(nn.Flatten(), nn.Linear(1, 2, bias=False))
+    >>> net[1].weight.data[...] = 0
+    >>> apart = {"layers.1.weight": np.array([[-1.0], [1.0]], np.float32)}
+    >>> alike = {"layers.1.weight": np.array([[1.0], [1.0]], np.float32)}  # changes no answer
+    >>> found = curvature_map(net, images, apart, alike, np.array([-1, 0]), np.array([0, 1]))
+    >>> found.largest.round(2).tolist(), bool(found.ratio.max() < 0.01)  # one layer: convex everywhere
+    ([[0.21, 0.5], [0.21, 0.5]], True)
     """
     xs, ys = axis("xs", xs), axis("ys", ys)
     settings = {"xs": xs.tolist(), "ys": ys.tolist(), "tolerance": tolerance, "max_products": max_products}

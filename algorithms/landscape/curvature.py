@@ -31,6 +31,8 @@ class Extremes:
     largest_direction, smallest_direction : the eigenvectors, of length 1, to hand to `line` or `plane`
     products : Hessian-vector products spent
     converged : whether both residuals are within the tolerance; if not, the ends may lie further out
+
+    See `hessian_extremes` for an example.
     """
 
     largest: float
@@ -138,7 +140,23 @@ def hessian_trace(
     ignore_1d: bool = True,
     only: Collection[str] | None = None,
 ) -> Estimate:
-    """Estimate the trace of the Hessian by E[zᵀ H z] over random signs z (Hutchinson); one product a probe."""
+    """Estimate the trace of the Hessian by E[zᵀ H z] over random signs z (Hutchinson); one product a probe.
+
+    Raises
+    ------
+    ValueError
+        With fewer than 2 probes, or if no parameter is left.
+
+    Examples
+    --------
+    >>> from minidl import nn
+    >>> images = Dataset(np.array([[[[0]]], [[[255]]]], np.uint8), [0, 1])  # a black and a white pixel, as -1 and 1
+    >>> net = nn.Sequential(nn.Flatten(), nn.Linear(1, 2, bias=False))
+    >>> net[1].weight.data[...] = 0
+    >>> found = hessian_trace(net, images, probes=50)  # of [[1/4, -1/4], [-1/4, 1/4]]: every draw is 0 or 1
+    >>> round(found.mean, 2), round(found.std_error, 2)
+    (0.44, 0.07)
+    """
     parts = layer_traces(model, dataset, probes, seed, batch_size, ignore_1d, only)
     return _estimate(np.sum([part.draws for part in parts.values()], axis=0))
 
@@ -155,6 +173,23 @@ def layer_traces(
     """Estimate the trace of each parameter's own block, all from the same products: E[z_lᵀ (H z)_l] is that of block l.
 
     They add up to `hessian_trace`, draw by draw; mean curvature is a trace divided by the weight's size.
+
+    Raises
+    ------
+    ValueError
+        With fewer than 2 probes, or if no parameter is left.
+
+    Examples
+    --------
+    >>> from minidl import nn
+    >>> images = Dataset(np.array([[[[0]]], [[[255]]]], np.uint8), [0, 1])  # a black and a white pixel
+    >>> layers = nn.Linear(1, 4, bias=False, rng=0), nn.ReLU(), nn.Linear(4, 2, bias=False, rng=1)
+    >>> net = nn.Sequential(nn.Flatten(), *layers)
+    >>> traces = layer_traces(net, images, probes=5)
+    >>> list(traces)
+    ['layers.1.weight', 'layers.3.weight']
+    >>> bool(np.isclose(sum(part.mean for part in traces.values()), hessian_trace(net, images, probes=5).mean))
+    True
     """
     if probes < 2:
         raise ValueError(f"the trace got probes={probes}, expected at least 2: one alone has no error bar")
@@ -176,7 +211,21 @@ def _estimate(draws: Array) -> Estimate:
 def slice_curvature(
     model: Module, dataset: Dataset, dx: Mapping[str, Array], dy: Mapping[str, Array], batch_size: int = 250
 ) -> Array:
-    """Exact second derivatives of the loss in the plane: [[dxᵀ H dx, dxᵀ H dy], [dyᵀ H dx, dyᵀ H dy]], two products."""
+    """Exact second derivatives of the loss in the plane: [[dxᵀ H dx, dxᵀ H dy], [dyᵀ H dx, dyᵀ H dy]], two products.
+
+    (2, 2), in nats per step squared; raises ValueError if a direction does not fit the network.
+
+    Examples
+    --------
+    >>> from minidl import nn
+    >>> images = Dataset(np.array([[[[0]]], [[[255]]]], np.uint8), [0, 1])  # a black and a white pixel, as -1 and 1
+    >>> net = nn.Sequential(nn.Flatten(), nn.Linear(1, 2, bias=False))
+    >>> net[1].weight.data[...] = 0
+    >>> apart = {"layers.1.weight": np.array([[-1.0], [1.0]], np.float32)}
+    >>> alike = {"layers.1.weight": np.array([[1.0], [1.0]], np.float32)}  # changes no answer
+    >>> (slice_curvature(net, images, apart, alike).round(3) + 0.0).tolist()  # a valley: curved one way, flat the other
+    [[1.0, 0.0], [0.0, 0.0]]
+    """
     for direction in (dx, dy):
         check_fit(model.state_dict(), direction)
     names = [name for name, _ in model.named_parameters() if name in dx or name in dy]

@@ -59,7 +59,20 @@ def gradient(model: Module, dataset: Dataset, batch_size: int = 250, ignore_1d: 
 def hessian_times(
     model: Module, dataset: Dataset, vector: Mapping[str, Array], batch_size: int = 250
 ) -> dict[str, Array]:
-    """Multiply the Hessian, with respect to the parameters that `vector` names, by `vector`; in float64."""
+    """Multiply the Hessian, with respect to the parameters that `vector` names, by `vector`; in float64.
+
+    Names and shapes of the result are those of `vector`.
+
+    Examples
+    --------
+    >>> from minidl import nn
+    >>> images = Dataset(np.array([[[[0]]], [[[255]]]], np.uint8), [0, 1])  # a black and a white pixel, as -1 and 1
+    >>> net = nn.Sequential(nn.Flatten(), nn.Linear(1, 2, bias=False))
+    >>> net[1].weight.data[...] = 0
+    >>> apart = {"layers.1.weight": np.array([[-1.0], [1.0]], np.float32)}
+    >>> hessian_times(net, images, apart)["layers.1.weight"].round(3).tolist()  # an eigenvector, of 1/2
+    [[-0.5], [0.5]]
+    """
     named = dict(model.named_parameters())
     params = [named[name] for name in vector]
     total = {name: np.zeros(v.shape) for name, v in vector.items()}

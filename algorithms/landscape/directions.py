@@ -64,7 +64,14 @@ def normalize(
     None          unchanged
     ============= =========================================================================
 
-    A filter of zeros (one that pruning silenced) stays where it is under "filter", "layer" and "weight".
+    A filter of zeros (one that pruning silenced) stays where it is under "filter", "layer" and "weight".  Shapes and
+    dtypes are those of `direction`; ValueError for another norm.
+
+    Examples
+    --------
+    >>> drawn, weights = np.array([[1.0, 0.0], [0.0, 2.0]]), np.array([[3.0, 4.0], [0.5, 0.0]])
+    >>> normalize({"weight": drawn}, {"weight": weights})["weight"].tolist()  # filters of length 5 and 0.5
+    [[5.0, 0.0], [0.0, 0.5]]
     """
     if norm not in NORMS:
         raise ValueError(f"norm is {norm!r}, expected one of {', '.join(map(repr, NORMS))}")
@@ -94,6 +101,11 @@ def between(state_a: Mapping[str, Array], state_b: Mapping[str, Array]) -> Direc
     ------
     ValueError
         If they are of different networks, naming the first array that does not fit.
+
+    Examples
+    --------
+    >>> between({"weight": np.array([1.0, 2.0])}, {"weight": np.array([4.0, 6.0])})
+    {'weight': array([3., 4.])}
     """
     for name in [*state_a, *state_b]:
         shapes = [state[name].shape if name in state else "nothing" for state in (state_a, state_b)]

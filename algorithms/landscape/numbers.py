@@ -21,7 +21,10 @@ from minidl.types import Array
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean over draws, an interval that holds the true mean with probability `level`, and the draws themselves."""
+    """A mean over draws, an interval that holds the true mean with probability `level`, and the draws themselves.
+
+    See `interval` for an example.
+    """
 
     mean: float
     low: float
@@ -61,6 +64,23 @@ def expected_sharpness(
     """Rise of the loss, in nats, at `radius` filter norms from the network, mean over random directions and both ways.
 
     Each direction is filter-normalized, with one-dimensional parameters left where they are, as in the pictures.
+
+    Raises
+    ------
+    ValueError
+        If the radius is not positive, or there are fewer than 2 directions.
+
+    Examples
+    --------
+    >>> from minidl import nn
+    >>> images = Dataset(np.array([[[[0]]], [[[255]]]], np.uint8), [0, 1])  # a black and a white pixel
+    >>> layers = nn.Linear(1, 4, bias=False, rng=0), nn.ReLU(), nn.Linear(4, 2, bias=False, rng=1)
+    >>> net = nn.Sequential(nn.Flatten(), *layers)
+    >>> before = expected_sharpness(net, images, directions=3)
+    >>> net[1].weight.data[...] *= 8
+    >>> net[3].weight.data[...] /= 8  # the same function, so as sharp
+    >>> before.mean > 0, abs(expected_sharpness(net, images, directions=3).mean - before.mean) < 1e-5
+    (True, True)
     """
     if not radius > 0:
         raise ValueError(f"expected_sharpness got radius {radius}, expected a positive number of filter norms")
@@ -76,6 +96,16 @@ def reach(
 
     By doubling from 2⁻⁵ to 2⁵, and five bisections in the logarithm, so to about 2 %; what is not a number counts as
     above.  Networks that are compared should share one range: take the largest of theirs.
+
+    Examples
+    --------
+    >>> from minidl import nn
+    >>> images = Dataset(np.array([[[[0]]], [[[255]]]], np.uint8), [0, 1])  # a black and a white pixel, as -1 and 1
+    >>> net = nn.Sequential(nn.Flatten(), nn.Linear(1, 2, bias=False))
+    >>> net[1].weight.data[...] = 0
+    >>> apart = {"layers.1.weight": np.array([[-1.0], [1.0]], np.float32)}
+    >>> round(reach(net, images, [apart], target=1.0), 2)  # from ln 2 = 0.69
+    0.84
     """
 
     def above(step: float) -> bool:
@@ -127,7 +157,14 @@ def _first_crossing(x: Array, loss: Array, level: float) -> float:
 def barrier(surface: Surface) -> float:
     """How high the loss between two networks rises above the straight line between their losses, in nats; 0 if nowhere.
 
-    `surface` is of `interpolate`: one network at 0, the other at 1.
+    `surface` is of `interpolate`: one network at 0, the other at 1; ValueError if it has no such points.
+
+    Examples
+    --------
+    >>> from algorithms.landscape.surface import Surface
+    >>> xs, loss = np.array([0, 0.5, 1]), np.array([0.25, 2.0, 0.75])
+    >>> barrier(Surface(xs, None, loss, xs, xs, xs, xs, xs))  # halfway 2, where the straight line has 0.5
+    1.5
     """
     xs = surface.xs
     a, b = (int(np.abs(xs - end).argmin()) for end in (0, 1))
@@ -141,6 +178,15 @@ def convex_share(surface: Surface) -> float:
     """Share of a plane's inner nodes at which the surface is convex, by second differences; NaN if none is known.
 
     Convex here does not mean convex in all directions, only that positive curvature dominates; see `curvature_map`.
+    Raises ValueError for a line or less than 3 x 3 nodes.
+
+    Examples
+    --------
+    >>> from algorithms.landscape.surface import Surface
+    >>> xs = np.linspace(-1, 1, 5)
+    >>> x2, y2 = np.meshgrid(xs**2, xs**2)
+    >>> [convex_share(Surface(xs, xs, loss, *[loss] * 5)) for loss in (x2 + y2, x2 - y2)]  # a bowl and a saddle
+    [1.0, 0.0]
     """
     if surface.ys is None or min(surface.loss.shape) < 3:
         raise ValueError(f"convex_share got a surface of shape {surface.loss.shape}, expected a plane of 3 x 3 or more")

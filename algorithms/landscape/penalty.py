@@ -57,7 +57,20 @@ def with_decay(
     weight_decay: float,
     only: Collection[str] | None = None,
 ) -> Surface:
-    """Return the surface of loss + term: of a line with one direction, of a plane with two."""
+    """Return the surface of loss + term: of a line with one direction, of a plane with two.
+
+    In nats; the standard errors stay, since the term has none.  ValueError if a direction does not fit the network.
+
+    Examples
+    --------
+    >>> from minidl import nn
+    >>> net = nn.Linear(1, 1, bias=False)
+    >>> net.weight.data[...] = 0
+    >>> xs = np.array([-1.0, 0.0, 1.0])
+    >>> falling = Surface(xs, None, -xs, xs, xs, xs, xs, xs)
+    >>> with_decay(falling, net, [{"weight": np.ones((1, 1))}], weight_decay=4.0).loss.tolist()  # 2 w² more
+    [3.0, 0.0, 1.0]
+    """
     points = surface.xs[:, None] if surface.ys is None else grid(surface.xs, surface.ys)
     term = decay_term(model, directions, points, weight_decay, only).reshape(surface.loss.shape)
     return replace(surface, loss=surface.loss + term, about={**surface.about, "weight_decay": weight_decay})

@@ -77,6 +77,19 @@ def scan(
     ------
     ValueError
         If directions or points do not fit, or the file is of another scan.
+
+    Examples
+    --------
+    >>> from minidl import nn
+    >>> images = Dataset(np.array([[[[0]]], [[[255]]]], np.uint8), [0, 1])  # a black and a white pixel, as -1 and 1
+    >>> net = nn.Sequential(nn.Flatten(), nn.Linear(1, 2, bias=False))
+    >>> net[1].weight.data[...] = 0
+    >>> apart = {"layers.1.weight": np.array([[-1.0], [1.0]], np.float32)}
+    >>> for known in scan(net, images, np.array([[0.0], [1.0]]), [apart], chunk=1):
+    ...     print(known.loss.round(2).tolist(), "after", known.count.tolist(), "images")
+    [0.69, 0.13] after [1, 1] images
+    [0.69, 0.13] after [2, 2] images
+    [0.69, 0.13] after [2, 2] images
     """
     points = np.asarray(points, np.float64)
     if points.ndim != 2 or points.shape[1] != len(directions) or not len(points):

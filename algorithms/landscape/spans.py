@@ -17,6 +17,7 @@ class Span:
     """Two directions of length 1 at right angles, and where the three networks lie: (3, 2), the first at (0, 0).
 
     Buffers move along, so that with bn="interpolated" each of the three points is exactly its network.
+    See `through` for an example.
     """
 
     dx: Direction

@@ -32,6 +32,16 @@ class Density:
     nodes, weights : (V, K) of the quadrature of each of V probes; weights of a probe sum to 1
     dimensions : how many eigenvalues there are in all
     products : Hessian-vector products spent
+
+    Examples
+    --------
+    Two probes that saw the eigenvalues -1 and 3, with other weights:
+
+    >>> nodes, weights = np.array([[-1.0, 3.0], [-1.0, 3.0]]), np.array([[0.25, 0.75], [0.5, 0.5]])
+    >>> at = np.linspace(-2, 4, 7)
+    >>> found = Density(at, 0 * at, 0 * at, 0.1, nodes, weights, dimensions=4, products=4)
+    >>> found.share_below(0), found.moment(1)
+    ((0.375, 0.125), (1.5, 0.5))
     """
 
     at: Array

@@ -46,6 +46,17 @@ class Surface:
     measured : bool, of the same shape
         False where the values were interpolated from other nodes.
     about : how it was made: seeds, angle between the directions, batch-norm mode; anything that JSON can hold
+
+    Examples
+    --------
+    >>> from minidl import nn
+    >>> images = Dataset(np.array([[[[0]]], [[[255]]]], np.uint8), [0, 1])  # a black and a white pixel, as -1 and 1
+    >>> net = nn.Sequential(nn.Flatten(), nn.Linear(1, 2, bias=False))
+    >>> net[1].weight.data[...] = 0
+    >>> apart = {"layers.1.weight": np.array([[-1.0], [1.0]], np.float32)}
+    >>> surface = line(net, images, apart, np.linspace(-2, 2, 5))
+    >>> float(surface.xs[surface.loss.argmin()]), surface.accuracy.tolist(), surface.about["images"]
+    (2.0, [0.0, 0.0, 0.5, 1.0, 1.0], 2)
     """
 
     xs: Array
@@ -97,7 +108,21 @@ def line(model: Module, dataset: Dataset, direction: Direction, alphas: Array, *
 def lines(
     model: Module, dataset: Dataset, directions: Sequence[Direction], alphas: Array, **options: Unpack[Options]
 ) -> list[Surface]:
-    """Evaluate a line along each of several directions, in one scan: how much does the picture depend on the draw?"""
+    """Evaluate a line along each of several directions, in one scan: how much does the picture depend on the draw?
+
+    Raises ValueError unless `alphas` are finite and rising and every direction moves something.
+
+    Examples
+    --------
+    >>> from minidl import nn
+    >>> images = Dataset(np.array([[[[0]]], [[[255]]]], np.uint8), [0, 1])  # a black and a white pixel, as -1 and 1
+    >>> net = nn.Sequential(nn.Flatten(), nn.Linear(1, 2, bias=False))
+    >>> net[1].weight.data[...] = 0
+    >>> apart = {"layers.1.weight": np.array([[-1.0], [1.0]], np.float32)}
+    >>> alike = {"layers.1.weight": np.array([[1.0], [1.0]], np.float32)}  # changes no answer
+    >>> [found.loss.round(2).tolist() for found in lines(net, images, [apart, alike], np.array([-1, 0, 1]))]
+    [[2.13, 0.69, 0.13], [0.69, 0.69, 0.69]]
+    """
     xs = axis("alphas", alphas)
     points = np.einsum("a,de->dae", xs, np.eye(len(directions))).reshape(-1, len(directions))  # (D A, D)
     known, about = known_at(model, dataset, points, list(directions), options)
@@ -114,7 +139,21 @@ def plane(
     ys: Array,
     **options: Unpack[Options],
 ) -> Surface:
-    """Evaluate the loss at θ* + x · dx + y · dy for every node of the grid: arrays (Y, X)."""
+    """Evaluate the loss at θ* + x · dx + y · dy for every node of the grid: arrays (Y, X), loss in nats.
+
+    Raises ValueError unless both axes are finite and rising and every direction moves something.
+
+    Examples
+    --------
+    >>> from minidl import nn
+    >>> images = Dataset(np.array([[[[0]]], [[[255]]]], np.uint8), [0, 1])  # a black and a white pixel, as -1 and 1
+    >>> net = nn.Sequential(nn.Flatten(), nn.Linear(1, 2, bias=False))
+    >>> net[1].weight.data[...] = 0
+    >>> apart = {"layers.1.weight": np.array([[-1.0], [1.0]], np.float32)}
+    >>> alike = {"layers.1.weight": np.array([[1.0], [1.0]], np.float32)}  # changes no answer
+    >>> plane(net, images, apart, alike, np.array([-1, 0, 1]), np.array([0, 1])).loss.round(2).tolist()
+    [[2.13, 0.69, 0.13], [2.13, 0.69, 0.13]]
+    """
     xs, ys = axis("xs", xs), axis("ys", ys)
     known, about = known_at(model, dataset, grid(xs, ys), [dx, dy], options)
     return _surface(xs, ys, known, about | {"cosine": cosine(dx, dy)})
@@ -133,6 +172,16 @@ def interpolate(
     `model` lends its architecture; by default α runs over 401 points of [-0.5, 1.5] and bn is "interpolated".
     Differences in weight scale show up as differences in width here, so width alone says little about generalization.
     Beyond the ends a variance may fall below 0, and the loss there is NaN: there is no such network.
+    Raises ValueError if the states are of different networks.
+
+    Examples
+    --------
+    >>> from minidl import nn
+    >>> images = Dataset(np.array([[[[0]]], [[[255]]]], np.uint8), [0, 1])  # a black and a white pixel, as -1 and 1
+    >>> net = nn.Sequential(nn.Flatten(), nn.Linear(1, 2, bias=False))
+    >>> wrong, right = ({"layers.1.weight": np.array([[-w], [w]], np.float32)} for w in (-1, 1))
+    >>> interpolate(wrong, right, net, images, np.array([0, 0.5, 1])).loss.round(2).tolist()
+    [2.13, 0.69, 0.13]
     """
     start = copy.deepcopy(model)
     start.load_state_dict(state_a)

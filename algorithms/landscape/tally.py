@@ -36,6 +36,8 @@ class Scan:
     count : (K,)
         Images seen by each point.
     done : share of the work, in [0, 1]
+
+    See `scan` for an example.
     """
 
     loss: Array

@@ -33,6 +33,13 @@ class Trajectory:
         The same for a random walk of as many steps in many dimensions.
     off_plane : (T,)
         Distance of every checkpoint from the plane: what the picture cannot show.
+
+    Examples
+    --------
+    >>> states = [{"weight": np.array([[x, y]])} for x, y in ((3.0, 4.0), (3.0, 0.0), (0.0, 0.0))]
+    >>> found = trajectory(states)
+    >>> np.linalg.norm(found.path, axis=1).round(3).tolist(), round(float(found.explained.sum()), 3)
+    ([5.0, 3.0, 0.0], 1.0)
     """
 
     path: Array
@@ -73,6 +80,18 @@ def trajectories(runs: Sequence[Sequence[Mapping[str, Array]]], ignore_1d: bool 
     list of Trajectory
         `dx`, `dy`, `explained` and `baseline` are the same for all; paths have their own length.  The baseline is of as
         many independent random walks from one start.
+
+    Raises
+    ------
+    ValueError
+        With fewer than 3 checkpoints in all, some of another network, or if nothing moves.
+
+    Examples
+    --------
+    >>> start, left, right = ({"weight": np.array([[x, y]])} for x, y in ((0.0, 4.0), (-1.0, 0.0), (1.0, 0.0)))
+    >>> a, b = trajectories([[start, left], [start, right]])
+    >>> [round(float(np.linalg.norm(a.path[t] - b.path[t])), 3) for t in (0, 1)]  # they part
+    [0.0, 2.0]
     """
     checkpoints = [state for run in runs for state in run]
     if len(checkpoints) < 3:
@@ -157,6 +176,14 @@ def project(
     """Coordinates (T, 2) by least squares in any plane through `centre`, and the distances (T,) from it.
 
     The directions need be neither of length 1 nor at right angles; several runs can so be drawn on one plane.
+    Raises ValueError if a direction does not fit the states.
+
+    Examples
+    --------
+    >>> centre, state, dx, dy = ({"w": np.array([w])} for w in ([0.0, 0, 0], [3.0, 1, 5], [2.0, 0, 0], [1.0, 1, 0]))
+    >>> path, distances = project([state], centre, dx, dy)
+    >>> path.round(3).tolist(), distances.round(3).tolist()
+    ([[1.0, 1.0]], [5.0])
     """
     for state in (centre, *checkpoints):
         for direction in (dx, dy):

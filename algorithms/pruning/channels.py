@@ -28,6 +28,14 @@ class Group:
     channels : (n,) the channels' numbers: those that the first layer makes in the order of its filters, then those
         that only later layers make
     fixed : why none of them may leave (network output, sliced by position, ...), or "" if they may
+
+    Examples
+    --------
+    >>> from minidl import graph, nn
+    >>> net = nn.Sequential(nn.Conv2d(1, 3, 3, rng=0), nn.ReLU(), nn.Flatten(), nn.Linear(3, 2, rng=0))
+    >>> conv, linear = find_channels(graph.trace(net, (3, 3, 1))).groups
+    >>> conv.name, len(conv), linear.fixed
+    ('layers.0', 3, "they are the network's output")
     """
 
     layers: tuple[str, ...]
@@ -55,6 +63,15 @@ class Channels:
     groups : in the order of their first layer
     weights : for every layer, the name of its weight; `depthwise` are those whose filters belong to what they read
     why : for a channel, what united it with others, in words
+
+    Examples
+    --------
+    >>> from minidl import graph, nn
+    >>> net = nn.Sequential(nn.Conv2d(1, 3, 3, rng=0), nn.ReLU(), nn.Flatten(), nn.Linear(3, 2, rng=0))
+    >>> channels = find_channels(graph.trace(net, (3, 3, 1)))
+    >>> channel = channels.of_filters("layers.0")[2]  # the last filter's
+    >>> [(name, axis, indices.tolist()) for name, axis, indices in channels.leaving_with(channel)]
+    [('layers.0.weight', 0, [2]), ('layers.0.bias', 0, [2]), ('layers.3.weight', 1, [2])]
     """
 
     count: int

@@ -37,6 +37,15 @@ class Lossless:
     plan : removes all of it; perhaps nothing
     reasons : group -> position -> why it never matters
     refused : group -> position -> why it does although it never changes
+
+    Examples
+    --------
+    >>> from minidl import nn
+    >>> net = nn.Sequential(nn.Conv2d(1, 3, 3, rng=0), nn.ReLU(), nn.Flatten(), nn.Linear(3, 2, rng=0))
+    >>> net[0].weight.data[1:], net[0].bias.data[1:] = 0, (-0.5, 0.5)  # ReLU makes 0 and 0.5 of it
+    >>> found = lossless(net, (3, 3, 1))
+    >>> found.plan.removed["layers.0"].tolist(), found.refused
+    ([1], {'layers.0': {2: 'its map is 0.5 for every image, which what reads it would miss'}})
     """
 
     plan: Plan

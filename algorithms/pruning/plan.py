@@ -100,6 +100,22 @@ class Plan:
     before, after : cost of the network now and when pruned
     arrays : names of all parameters and buffers of the network that was planned for
     how : the rule that chose, in words
+
+    Examples
+    --------
+    >>> from minidl import nn
+    >>> net = nn.Sequential(nn.Conv2d(1, 4, 3, rng=0), nn.ReLU(), nn.Flatten(), nn.Linear(4, 2, rng=1))
+    >>> p = plan(net, (3, 3, 1), ratios=0.5)
+    >>> print(p)
+    layers.0: 2 of 4 filters leave
+    MACs 44 to 22, 50.0% saved
+    weights 44 to 22, 50.0% saved
+    parameters 50 to 26, 48.0% saved
+    >>> print(p.explain("layers.0", 1))
+    with filter 1 of layers.0 leave:
+      layers.0.weight: filter 1
+      layers.0.bias: entry 1
+      layers.3.weight: input 1
     """
 
     channels: Channels

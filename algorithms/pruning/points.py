@@ -22,7 +22,19 @@ from minidl.nn import Module
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """One point: `group` (named by its first layer) pruned alone by `ratio`."""
+    """One point: `group` (named by its first layer) pruned alone by `ratio`, without retraining.
+
+    Attributes
+    ----------
+    ratio, accuracy : fractions
+    loss : in nats
+
+    Examples
+    --------
+    >>> point = Sensitivity("conv1", ratio=0.5, loss=0.9, accuracy=0.75)
+    >>> f"{point.group} without {point.ratio:.0%} of its filters: {point.accuracy:.0%} right"
+    'conv1 without 50% of its filters: 75% right'
+    """
 
     group: str
     ratio: float

@@ -32,6 +32,13 @@ class Preset:
     ratios : number of a convolution -> share of its filters
     combine : see `plan`; "shortcut" is the paper's rule where projections decide
     source : where the ratios come from
+
+    Examples
+    --------
+    >>> from minidl import graph, nn
+    >>> net = nn.models.lenet5(rng=0)
+    >>> Preset("lenet5", {2: 0.5}).by_layer(graph.trace(net, (28, 28, 1)))
+    {'layers.conv2': 0.5}
     """
 
     model: str

@@ -60,7 +60,21 @@ def _check(share: float, steps: int) -> None:
 
 @dataclass(frozen=True)
 class Step:
-    """After one step: the network, the plan that made it from the one before, and the share of the MACs left."""
+    """After one step: the network, the plan that made it from the one before, and the share of the MACs left.
+
+    Attributes
+    ----------
+    model : pruned and retrained; the object that the next step starts from, which copies it
+    left : of the MACs of the whole network, in (0, 1]
+
+    Examples
+    --------
+    >>> from minidl import nn
+    >>> net = nn.Sequential(nn.Conv2d(1, 4, 3, rng=0), nn.ReLU(), nn.Flatten(), nn.Linear(4, 2, rng=1))
+    >>> steps = prune_in_steps(net, (3, 3, 1), [0.75, 0.5], retrain=lambda smaller: None)
+    >>> [(step.left, len(step.model[0].weight.data)) for step in steps]
+    [(0.75, 3), (0.5, 2)]
+    """
 
     model: Module
     plan: Plan
@@ -107,7 +121,19 @@ def recalibrate(model: Module, dataset: Dataset, batch_size: int = 128) -> None:
     """Measure the running statistics of every batch norm anew, in place: the mean over batches, weights untouched.
 
     After filters have left, a layer's inputs are distributed otherwise than in training, which this corrects without a
-    single gradient.
+    single gradient.  Images left over behind the last whole batch are not seen.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from minidl import nn, use
+    >>> pixels = Dataset(np.array([[[[0]]], [[[255]]]], np.uint8), [0, 1])  # normalized to -1 and 1
+    >>> net = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(1))
+    >>> net[1].running_mean[...] = 7  # stale
+    >>> with use("numpy"):  # two pixels need no compiled kernel
+    ...     recalibrate(net, pixels)
+    >>> net[1].running_mean.tolist()
+    [0.0]
     """
     norms = [module for module in model.modules() if isinstance(module, (BatchNorm1d, BatchNorm2d))]
     momenta = [norm.momentum for norm in norms]

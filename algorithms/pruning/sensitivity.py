@@ -146,7 +146,16 @@ def suggest_ratios(
     Raises
     ------
     ValueError
-        If not even the largest ratios of all groups save enough, or none is within the loss.
+        If not even the largest ratios of all groups save enough, none is within the loss, or `macs_share` and
+        `max_loss` are both given, or neither.
+
+    Examples
+    --------
+    >>> from minidl import nn
+    >>> net = nn.Sequential(nn.Conv2d(1, 4, 3, rng=0), nn.ReLU(), nn.Flatten(), nn.Linear(4, 2, rng=1))
+    >>> points = [Sensitivity("layers.0", *of) for of in ((0.25, 0.5, 0.9), (0.5, 0.6, 0.8), (0.75, 2.0, 0.3))]
+    >>> suggest_ratios(net, (3, 3, 1), points, macs_share=0.8), suggest_ratios(net, (3, 3, 1), points, max_loss=1.0)
+    ({'layers.0': 0.25}, {'layers.0': 0.5})
     """
     if (macs_share is None) == (max_loss is None):
         raise ValueError("suggest_ratios got both or neither of macs_share and max_loss, expected one of them")

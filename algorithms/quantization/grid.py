@@ -27,7 +27,20 @@ class Encoded(NamedTuple):
 
 
 class Format:
-    """Base of the formats: small pure objects that never change."""
+    """Base of the formats: small pure objects that never change.
+
+    Arrays may have any shape; codes have that of the values.
+
+    Examples
+    --------
+    >>> from algorithms.quantization import FixedPoint
+    >>> eighths = FixedPoint(word=4, fraction=3)
+    >>> eighths.spacing, eighths.ends
+    (0.125, (-1.0, 0.875))
+    >>> codes, beyond = eighths.encode(np.array([0.3, -0.5, 9.0]))
+    >>> codes.tolist(), beyond, eighths.decode(codes).tolist()
+    ([2, -4, 7], 1, [0.25, -0.5, 0.875])
+    """
 
     offset: ClassVar[float] = 0.0
 

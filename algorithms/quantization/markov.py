@@ -1,8 +1,8 @@
 """Stochastic rounding of one weight as a Markov chain: its exact transition matrix, its stationary law, its limit law.
 
 A weight on the grid w_1 < … < w_L moves to Q_s(w - α·g) with g ~ N(m(w), σ²), never beyond the ends of the grid.
-As α → 0 the chain only becomes slower: where it spends its time tends to a law that does not depend on α (section 4 of
-the paper; the closed form in one dimension is derived here).  Gradients of other laws are left out.
+As α → 0 the chain only becomes slower: where it spends its time tends to a law that does not depend on α (the paper's
+argument; the closed form in one dimension is derived here).  Gradients of other laws are left out.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def spectral_gap(matrix: Array) -> float:
 def mixing_time(matrix: Array, epsilon: float = 0.25) -> int:
     """Return the smallest number of steps after which, from any start, the law is within ε of the stationary one.
 
-    The distance is that of the paper's section 4.4: the largest difference of the probability of any set of states.
+    The distance is the largest difference of the probability of any set of states.
 
     Examples
     --------

@@ -28,6 +28,12 @@ class Memory:
     as_floats : what the quantized ones would take as floats
     state : of the optimizer and the rule, real-valued copies of weights included
     activations : what a forward pass leaves for backward; 0 without an input
+
+    Examples
+    --------
+    >>> memory = Memory(weights=4, quantized=4, as_floats=128, state=0, activations=0)  # 32 signs, as bits
+    >>> f"{memory.as_floats // memory.quantized} times smaller"
+    '32 times smaller'
     """
 
     weights: int

@@ -36,7 +36,15 @@ KEYS: dict[str, Callable[[int, int | str, int], Array]] = {"hash": stream_key, "
 
 
 def is_conv_weight(name: str, parameter: Parameter) -> bool:
-    """Choose the weights of convolutions; linear layers, biases and normalization stay float, as in the paper."""
+    """Choose the weights of convolutions, (O, KH, KW, I); linear layers, biases and normalization stay float.
+
+    Examples
+    --------
+    >>> from minidl import nn
+    >>> net = nn.Sequential(nn.Conv2d(1, 2, 3, rng=0), nn.Flatten(), nn.Linear(2, 2, rng=0))
+    >>> [name for name, parameter in net.named_parameters() if is_conv_weight(name, parameter)]
+    ['layers.0.weight']
+    """
     return parameter.ndim == 4
 
 
@@ -57,6 +65,28 @@ class Rule:
         Steps done, which also number the random draws.
     saturated : dict of int by name
         How many weights of the last step lay beyond the ends of the grid.
+
+    Raises
+    ------
+    ValueError
+        If `which` chooses no weight.
+
+    Examples
+    --------
+    A rule of one's own says how one weight moves: this one by a whole grid spacing against the sign of the gradient.
+
+    >>> from algorithms.quantization import FixedPoint
+    >>> from minidl import nn, optim
+    >>> class Hop(Rule):
+    ...     def move(self, name, grad):
+    ...         grid = self.quantizer
+    ...         self.write(name, grid, grid.encode(self.quantized[name].data - grid.spacing * np.sign(grad)))
+    >>> weight = nn.Parameter(np.array([0.5, -1.0]))
+    >>> hop = Hop(optim.SGD([("w", weight)], lr=1.0), FixedPoint(3, 1), which=lambda name, parameter: True)
+    >>> (weight * weight).sum().backward()
+    >>> hop.step()
+    >>> weight.numpy().tolist(), hop.steps
+    ([0.0, -0.5], 1)
     """
 
     def __init__(self, optimizer: Optimizer, quantizer: Format, which: Which = is_conv_weight) -> None:
@@ -178,7 +208,7 @@ class Rounding(Rule):
 
 
 class StochasticRounding(Rounding):
-    """SR: round up or down at random after every step, so that the mean is right (Q_s of the paper's section 1).
+    """SR: round up or down at random after every step, so that the mean is right.
 
     Parameters
     ----------

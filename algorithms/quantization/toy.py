@@ -1,6 +1,6 @@
 """One weight, one loss with three minima: where SR and BinaryConnect spend their time as the rate falls.
 
-SR keeps walking between the minima however small the rate, BC settles in the deepest one (section 4.2 of the paper).
+SR keeps walking between the minima however small the rate, BC settles in the deepest one: the toy problem of the paper.
 The loss is the paper's as far as known; the noise of the gradient, normal with deviation 3, is our choice.
 """
 

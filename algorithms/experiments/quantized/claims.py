@@ -1,4 +1,4 @@
-"""The claims of the paper's section 5, each held against the seeds: confirmed, contradicted, or not decided by so few.
+"""What the paper is remembered to claim, each held against the seeds: confirmed, contradicted, undecided by so few.
 
 A claim is that one number exceeds another; it is decided where the 95 % interval of the difference, paired by seed,
 leaves out zero.  That R changes no weight is no matter of chance and is looked at directly.  The greedy phase is judged

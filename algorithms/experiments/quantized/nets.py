@@ -1,6 +1,6 @@
 """The two networks that are trained: plain and residual, small because half a hundred trainings must fit into an hour.
 
-Both halve the image in their first convolution; apart from that and the widths they are those of the paper's section 5.
+Both halve the image in their first convolution; apart from that and the widths they are a VGG-9 and a ResNet.
 """
 
 from __future__ import annotations

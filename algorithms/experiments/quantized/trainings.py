@@ -1,7 +1,7 @@
 """All trainings, the first seed's first, so that an unfinished reproduction already has whole seeds to compare.
 
-One training is one network, one seed, one rule and one batch size, kept as a run folder; what makes it the paper's is
-in `algorithms.quantization.compare`.
+One training is one network, one seed, one rule and one batch size, kept as a run folder; how it is trained is
+said in `algorithms.quantization.compare`.
 """
 
 from __future__ import annotations

@@ -58,6 +58,15 @@ def load(path: StrPath) -> Module:
     ------
     CheckpointError
         If the file is missing, foreign, damaged, holds no network, or one of a class that is not defined here.
+
+    Examples
+    --------
+    >>> import tempfile, minidl
+    >>> net = minidl.nn.Linear(3, 2, rng=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     minidl.save(folder + "/net.npz", net)
+    ...     bool((minidl.load(folder + "/net.npz").weight.numpy() == net.weight.numpy()).all())
+    True
     """
     arrays, meta = read(path)
     if "model" not in meta:

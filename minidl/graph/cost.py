@@ -32,7 +32,14 @@ FREE = frozenset({
 
 @dataclass(frozen=True)
 class Row:
-    """One layer: `map` is the shape of its output for one sample, (OH, OW, O) or (O,)."""
+    """One layer: `map` is the shape of its output for one sample, (OH, OW, O) or (O,).
+
+    Examples
+    --------
+    >>> from minidl import graph, nn
+    >>> graph.cost(graph.trace(nn.Conv2d(3, 16, 3, padding=1, rng=0), input_shape=(32, 32, 3))).rows[0]
+    Row(name='', kind='conv 3x3', map=(32, 32, 16), macs=442368, weights=432, projection=False)
+    """
 
     name: str
     kind: str

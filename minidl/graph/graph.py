@@ -29,6 +29,13 @@ class Node:
     function : the operation with its options (stride, axis, ...), None for a source
     name : dotted name of a parameter or buffer, of the layer for an operation that reads some, else ""
     value : the array, of everything that does not depend on the input (parameters are the live arrays), else None
+
+    Examples
+    --------
+    >>> from minidl import graph, nn
+    >>> node = graph.trace(nn.Sequential(nn.Flatten(), nn.Linear(4, 3, rng=0)), input_shape=(2, 2, 1)).output
+    >>> node.op, node.name, node.inputs, node.shape
+    ('Linear', 'layers.1', (1, 2, 3), (3,))
     """
 
     index: int

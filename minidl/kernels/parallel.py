@@ -120,7 +120,16 @@ def _checked(n: int) -> int:
 
 
 def get_num_threads() -> int:
-    """Return the number of threads; until set, the number of cores this process may use."""
+    """Return the number of threads; until set, the number of cores this process may use.
+
+    Examples
+    --------
+    >>> former = get_num_threads()
+    >>> set_num_threads(1)  # to measure one core
+    >>> get_num_threads()
+    1
+    >>> set_num_threads(former)
+    """
     own: int | None = getattr(_own, "threads", None)
     if own is not None:
         return own

@@ -51,6 +51,11 @@ class DepthwiseConv2d(Module):
     """Convolution of each channel with one filter of its own: (N, H, W, C) to (N, OH, OW, C).
 
     `weight` is (C, KH, KW, 1), He-normal; `bias` (C,) starts at 0.  How many channels there are is read off the weight.
+
+    Examples
+    --------
+    >>> DepthwiseConv2d(64, 3, rng=0).weight.size, Conv2d(64, 64, 3, rng=0).weight.size
+    (576, 36864)
     """
 
     def __init__(
@@ -74,6 +79,12 @@ class Linear(Module):
     """Every output a weighted sum of all inputs: (N, in_features) to (N, out_features).
 
     `weight` is (out_features, in_features), He-normal or normal with the given `std`; `bias` starts at 0.
+
+    Examples
+    --------
+    >>> layer = Linear(784, 10, rng=0)
+    >>> layer(np.zeros((2, 784), np.float32)).shape, layer.num_parameters()
+    ((2, 10), 7850)
     """
 
     def __init__(
@@ -113,26 +124,53 @@ class BatchNorm(Module):
 
 
 class BatchNorm2d(BatchNorm):
-    """`BatchNorm` of images (N, H, W, C)."""
+    """`BatchNorm` of images (N, H, W, C).
+
+    Examples
+    --------
+    >>> norm = BatchNorm2d(1)
+    >>> y = norm(np.full((2, 4, 4, 1), 10.0, np.float32))
+    >>> norm.running_mean  # from 0, a tenth of the way to the batch's
+    array([1.], dtype=float32)
+    """
 
     ndim = 4
 
 
 class BatchNorm1d(BatchNorm):
-    """`BatchNorm` of vectors (N, C)."""
+    """`BatchNorm` of vectors (N, C).
+
+    Examples
+    --------
+    >>> x = np.array([[1.0], [3.0]], np.float32)
+    >>> BatchNorm1d(1)(x).numpy().round(3).ravel(), BatchNorm1d(1).eval()(x).numpy().round(3).ravel()
+    (array([-1.,  1.], dtype=float32), array([1., 3.], dtype=float32))
+    """
 
     ndim = 2
 
 
 class ReLU(Module):
-    """max(x, 0)."""
+    """max(x, 0); see `ops.relu`.
+
+    Examples
+    --------
+    >>> ReLU()(Tensor([-1.0, 2.0])).numpy()
+    array([0., 2.], dtype=float32)
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         return ops.relu(x)
 
 
 class LeakyReLU(Module):
-    """x where positive, else `negative_slope` times x."""
+    """x where positive, else `negative_slope` times x; see `ops.leaky_relu`.
+
+    Examples
+    --------
+    >>> LeakyReLU(0.25)(Tensor([-1.0, 2.0])).numpy()
+    array([-0.25,  2.  ], dtype=float32)
+    """
 
     def __init__(self, negative_slope: float = 0.01) -> None:
         self.negative_slope = negative_slope
@@ -142,28 +180,52 @@ class LeakyReLU(Module):
 
 
 class HardTanh(Module):
-    """x cut to [-1, 1]."""
+    """x cut to [-1, 1]; see `ops.hardtanh`.
+
+    Examples
+    --------
+    >>> HardTanh()(Tensor([-3.0, 0.5])).numpy()
+    array([-1. ,  0.5], dtype=float32)
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         return ops.hardtanh(x)
 
 
 class Tanh(Module):
-    """Hyperbolic tangent."""
+    """Hyperbolic tangent.
+
+    Examples
+    --------
+    >>> Tanh()(Tensor([-20.0, 0.0, 20.0])).numpy()
+    array([-1.,  0.,  1.], dtype=float32)
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         return ops.tanh(x)
 
 
 class Sigmoid(Module):
-    """1 / (1 + exp(-x))."""
+    """1 / (1 + exp(-x)).
+
+    Examples
+    --------
+    >>> Sigmoid()(Tensor(0.0)).item()
+    0.5
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         return ops.sigmoid(x)
 
 
 class MaxPool2d(Module):
-    """Largest element of each window; see `ops.max_pool2d`."""
+    """Largest element of each window, (N, H, W, C) to (N, OH, OW, C); see `ops.max_pool2d`.
+
+    Examples
+    --------
+    >>> MaxPool2d(3, stride=2, padding=1)(np.zeros((1, 8, 8, 3), np.float32)).shape
+    (1, 4, 4, 3)
+    """
 
     def __init__(self, kernel_size: int | Pair, stride: int | Pair | None = None, padding: int | Pair = 0) -> None:
         self.kernel_size = pair(kernel_size)
@@ -175,28 +237,55 @@ class MaxPool2d(Module):
 
 
 class AvgPool2d(MaxPool2d):
-    """Mean of each window; see `ops.avg_pool2d`."""
+    """Mean of each window, (N, H, W, C) to (N, OH, OW, C); see `ops.avg_pool2d`.
+
+    Examples
+    --------
+    >>> AvgPool2d(2)(np.zeros((1, 8, 8, 3), np.float32)).shape
+    (1, 4, 4, 3)
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         return ops.avg_pool2d(x, self.kernel_size, self.stride, self.padding)
 
 
 class GlobalAvgPool2d(Module):
-    """Mean of each channel over the image: (N, H, W, C) to (N, C)."""
+    """Mean of each channel over the image: (N, H, W, C) to (N, C).
+
+    Examples
+    --------
+    >>> [GlobalAvgPool2d()(np.zeros((1, n, n, 3), np.float32)).shape for n in (4, 7)]  # images of any size
+    [(1, 3), (1, 3)]
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         return ops.global_avg_pool2d(x)
 
 
 class Flatten(Module):
-    """(N, H, W, C) to (N, H·W·C)."""
+    """(N, H, W, C) to (N, H·W·C).
+
+    Examples
+    --------
+    >>> Flatten()(np.zeros((2, 4, 4, 3), np.float32)).shape
+    (2, 48)
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         return ops.flatten(x)
 
 
 class Dropout(Module):
-    """Silence a share `p` of the elements in training, drawn from the default generator, whose state a run saves."""
+    """Silence a share `p` of the elements in training, drawn from the default generator, whose state a run saves.
+
+    See `ops.dropout`; Srivastava et al. 2014, but scaled in training, so that evaluation changes nothing.
+
+    Examples
+    --------
+    >>> layer, x = Dropout(0.5), np.ones(1000, np.float32)
+    >>> sorted(set(layer(x).numpy().tolist())), set(layer.eval()(x).numpy().tolist())
+    ([0.0, 2.0], {1.0})
+    """
 
     def __init__(self, p: float = 0.5) -> None:
         self.p = p

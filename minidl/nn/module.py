@@ -181,7 +181,14 @@ class Module:
 
 
 def check_state(own: Mapping[str, Parameter | Array], state: Mapping[str, Array]) -> None:
-    """Raise one clear sentence unless `state` fits `own` in names, shapes and dtypes."""
+    """Raise a ValueError of one clear sentence unless `state` fits `own` in names, shapes and dtypes.
+
+    Examples
+    --------
+    >>> check_state({"weight": Parameter([1.0])}, {"weight": np.zeros(2, np.float32)})  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ValueError: the state does not fit this network: weight is (2,) float32, expected (1,) float32; ...
+    """
     missing, unexpected = [n for n in own if n not in state], [n for n in state if n not in own]
     if missing or unexpected:
         found = f"{len(missing)} names missing ({_some(missing)}), {len(unexpected)} unexpected ({_some(unexpected)})"

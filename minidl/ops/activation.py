@@ -105,35 +105,80 @@ class LogSoftmax(Function):  # y_k = x_k - ln Σ_j e^x_j;  grad_x = grad_y - sof
 
 
 def relu(x: Tensor) -> Tensor:
-    """max(x, 0); the derivative at 0 is 0."""
+    """max(x, 0); the derivative at 0 is 0.
+
+    Examples
+    --------
+    >>> relu(Tensor([-1.0, 2.0])).numpy()
+    array([0., 2.], dtype=float32)
+    """
     return ReLU()(as_tensor(x))
 
 
 def leaky_relu(x: Tensor, negative_slope: float = 0.01) -> Tensor:
-    """`x` where positive, else `negative_slope * x`."""
+    """`x` where positive, else `negative_slope * x` (Maas, Hannun and Ng 2013).
+
+    Examples
+    --------
+    >>> leaky_relu(Tensor([-1.0, 2.0]), 0.25).numpy()
+    array([-0.25,  2.  ], dtype=float32)
+    """
     return LeakyReLU(negative_slope)(as_tensor(x))
 
 
 def hardtanh(x: Tensor) -> Tensor:
-    """`x` cut to [-1, 1]; the derivative is 1 strictly inside, else 0."""
+    """`x` cut to [-1, 1]; the derivative is 1 strictly inside, else 0.
+
+    Examples
+    --------
+    >>> hardtanh(Tensor([-3.0, 0.5, 3.0])).numpy()
+    array([-1. ,  0.5,  1. ], dtype=float32)
+    """
     return HardTanh()(as_tensor(x))
 
 
 def sigmoid(x: Tensor) -> Tensor:
-    """1 / (1 + exp(-x)), without overflow."""
+    """1 / (1 + exp(-x)), without overflow.
+
+    Examples
+    --------
+    >>> sigmoid(Tensor([-1000.0, 0.0, 1000.0])).numpy()
+    array([0. , 0.5, 1. ], dtype=float32)
+    """
     return Sigmoid()(as_tensor(x))
 
 
 def tanh(x: Tensor) -> Tensor:
-    """Hyperbolic tangent."""
+    """Hyperbolic tangent.
+
+    Examples
+    --------
+    >>> x = Tensor([0.0, 20.0], requires_grad=True)
+    >>> tanh(x).sum().backward()  # the slope 1 - tanh² is gone where tanh is flat
+    >>> x.grad
+    Tensor([1., 0.], dtype=float32)
+    """
     return Tanh()(as_tensor(x))
 
 
 def log_softmax(x: Tensor) -> Tensor:
-    """Logarithm of the softmax over the last axis, computed without overflow."""
+    """Logarithm of the softmax over the last axis, computed without overflow.
+
+    Examples
+    --------
+    >>> log_softmax(Tensor([1000.0, 1000.0])).numpy().round(4)  # ln 1/2, though e^1000 is too large for any float
+    array([-0.6931, -0.6931], dtype=float32)
+    """
     return LogSoftmax()(as_tensor(x))
 
 
 def softmax(x: Tensor) -> Tensor:
-    """exp(x) / sum(exp(x)) over the last axis."""
+    """exp(x) / sum(exp(x)) over the last axis.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> softmax(np.log([1.0, 3.0])).numpy().round(4)  # logits are the logarithms of odds, here 1 : 3
+    array([0.25, 0.75])
+    """
     return exp(log_softmax(x))

@@ -165,60 +165,140 @@ def _pair(a: Operand, b: Operand) -> tuple[Tensor, Tensor]:
 
 
 def add(a: Operand, b: Operand) -> Tensor:
-    """Sum of two Tensors, arrays or numbers, broadcast."""
+    """Sum of two Tensors, arrays or numbers, broadcast.
+
+    Examples
+    --------
+    >>> a = Tensor(1.0, requires_grad=True)
+    >>> add(a, [10.0, 20.0, 30.0]).sum().backward()  # broadcasting uses a three times
+    >>> a.grad
+    Tensor(3., dtype=float32)
+    """
     return Add()(*_pair(a, b))
 
 
 def sub(a: Operand, b: Operand) -> Tensor:
-    """Difference `a - b`, broadcast."""
+    """Difference `a - b`, broadcast.
+
+    Examples
+    --------
+    >>> sub(1, Tensor([0.25, 0.5])).numpy()
+    array([0.75, 0.5 ], dtype=float32)
+    """
     return Sub()(*_pair(a, b))
 
 
 def mul(a: Operand, b: Operand) -> Tensor:
-    """Product, element by element, broadcast."""
+    """Product, element by element, broadcast.
+
+    Examples
+    --------
+    >>> a, b = Tensor(2.0, requires_grad=True), Tensor(5.0, requires_grad=True)
+    >>> mul(a, b).backward()  # the product rule: each gets the other
+    >>> a.grad.item(), b.grad.item()
+    (5.0, 2.0)
+    """
     return Mul()(*_pair(a, b))
 
 
 def div(a: Operand, b: Operand) -> Tensor:
-    """Quotient `a / b`, broadcast."""
+    """Quotient `a / b`, broadcast; floats only.
+
+    Examples
+    --------
+    >>> b = Tensor(2.0, requires_grad=True)
+    >>> div(1, b).backward()  # d(1/b)/db = -1/b²
+    >>> b.grad.item()
+    -0.25
+    """
     return Div()(*_pair(a, b))
 
 
 def neg(x: Tensor) -> Tensor:
-    """Minus `x`."""
+    """Minus `x`.
+
+    Examples
+    --------
+    >>> neg(Tensor([1.0, -2.0])).numpy()
+    array([-1.,  2.], dtype=float32)
+    """
     return Neg()(as_tensor(x))
 
 
 def power(x: Tensor, exponent: float) -> Tensor:
-    """`x` to the power of a number; write `exp(k * log(x))` for an exponent that is itself a Tensor."""
+    """`x` to the power of a number; write `exp(k * log(x))` for an exponent that is itself a Tensor.
+
+    Examples
+    --------
+    >>> x = Tensor(3.0, requires_grad=True)
+    >>> power(x, 2).backward()  # d(x²)/dx = 2x
+    >>> x.grad.item()
+    6.0
+    """
     if isinstance(exponent, Tensor):
         raise TypeError("power got a Tensor as exponent, expected a number: write exp(exponent * log(x))")
     return Power(float(exponent))(as_tensor(x))  # a NumPy number would bring its own dtype
 
 
 def exp(x: Tensor) -> Tensor:
-    """Exponential function."""
+    """Exponential function, its own derivative.
+
+    Examples
+    --------
+    >>> exp(Tensor([0.0, 1.0])).numpy().round(3)
+    array([1.   , 2.718], dtype=float32)
+    """
     return Exp()(as_tensor(x))
 
 
 def log(x: Tensor) -> Tensor:
-    """Natural logarithm."""
+    """Natural logarithm.
+
+    Examples
+    --------
+    >>> x = Tensor(0.25, requires_grad=True)
+    >>> log(x).backward()  # d(ln x)/dx = 1/x
+    >>> x.grad.item()
+    4.0
+    """
     return Log()(as_tensor(x))
 
 
 def abs(x: Tensor) -> Tensor:
-    """Absolute value; its derivative at 0 is taken as 0."""
+    """Absolute value; its derivative at 0 is taken as 0.
+
+    Examples
+    --------
+    >>> x = Tensor([-2.0, 0.0, 3.0], requires_grad=True)
+    >>> abs(x).sum().backward()
+    >>> x.grad
+    Tensor([-1.,  0.,  1.], dtype=float32)
+    """
     return Abs()(as_tensor(x))
 
 
 def where(condition: Array, a: Operand, b: Operand) -> Tensor:
-    """`a` where the boolean array `condition` holds, else `b`; all three broadcast."""
+    """`a` where the boolean array `condition` holds, else `b`; all three broadcast.
+
+    Examples
+    --------
+    >>> a = Tensor([1.0, 2.0], requires_grad=True)
+    >>> where([True, False], a, 0.0).sum().backward()  # what is not chosen learns nothing
+    >>> a.grad
+    Tensor([1., 0.], dtype=float32)
+    """
     a, b = _pair(a, b)
     return Where(np.asarray(condition))(a, b)
 
 
 def astype(x: Tensor, dtype: object) -> Tensor:
-    """The same numbers as float32 or float64; the gradient comes back in the dtype of `x`."""
+    """The same numbers as float32 or float64; the gradient comes back in the dtype of `x`.
+
+    Examples
+    --------
+    >>> astype(Tensor(0.1), "float64").item()  # what float32 had made of 0.1
+    0.10000000149011612
+    """
     target = np.dtype(dtype)  # type: ignore[call-overload]
     x = as_tensor(x)
     if target == x.dtype:

@@ -42,13 +42,25 @@ def cross_entropy(logits: Tensor, labels: Array, label_smoothing: float = 0.0, r
 
 
 def mse(y: Tensor, target: Tensor | Array, reduction: Reduction = "mean") -> Tensor:
-    """Squared difference of two equal shapes, averaged over all elements."""
+    """Squared difference of two equal shapes, averaged over all elements (`reduction` as in `cross_entropy`).
+
+    Examples
+    --------
+    >>> mse([1.0, 2.0], [1.0, 4.0]).item()  # (0² + 2²) / 2
+    2.0
+    """
     difference = as_tensor(y) - _check_same_shape("mse", as_tensor(y), target)
     return _reduce(difference * difference, reduction)
 
 
 def squared_hinge(scores: Tensor, target: Tensor | Array, reduction: Reduction = "mean") -> Tensor:
-    """max(0, 1 - target·score)², averaged over all elements; targets are ±1 (the loss of BinaryConnect's code)."""
+    """max(0, 1 - target·score)², averaged over all elements; targets are ±1 (the loss of BinaryConnect's code).
+
+    Examples
+    --------
+    >>> squared_hinge([2.0, 0.5, -1.0], [1.0, 1.0, 1.0], "none").numpy()  # right, right but near, wrong
+    array([0.  , 0.25, 4.  ], dtype=float32)
+    """
     scores = as_tensor(scores)
     slack = relu(1.0 - _check_same_shape("squared_hinge", scores, target) * scores)
     return _reduce(slack * slack, reduction)

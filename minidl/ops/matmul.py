@@ -70,6 +70,11 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     Returns
     -------
     (N, O)
+
+    Examples
+    --------
+    >>> linear([[1.0, 2.0]], [[1.0, 1.0], [0.0, -1.0], [3.0, 0.0]], [0.0, 0.0, 10.0]).numpy()
+    array([[ 3., -2., 13.]], dtype=float32)
     """
     x, weight = as_tensor(x), as_tensor(weight)
     if x.ndim != 2 or weight.ndim != 2 or x.shape[1] != weight.shape[1]:

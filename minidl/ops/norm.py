@@ -93,7 +93,7 @@ def batch_norm(
     residual: Tensor | None = None,
     relu: bool = False,
 ) -> Tensor:
-    """Normalize every channel (the last axis) over all other axes.
+    """Normalize every channel (the last axis) over all other axes (Ioffe and Szegedy 2015, Algorithm 1).
 
     Parameters
     ----------
@@ -111,6 +111,19 @@ def batch_norm(
     Returns
     -------
     The shape of x.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, or training finds one value per channel, which has no variance.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.array([[1.0, 100.0], [3.0, 300.0]], np.float32)  # two channels, of whatever scale
+    >>> batch_norm(x, None, None, np.ones(2, np.float32), np.zeros(2, np.float32), training=True).numpy().round(3)
+    array([[-1., -1.],
+           [ 1.,  1.]], dtype=float32)
     """
     x, weight, bias = as_tensor(x), as_tensor(weight), as_tensor(bias)
     if x.ndim < 2 or weight.shape != x.shape[-1:] or bias.shape != x.shape[-1:]:

@@ -121,19 +121,41 @@ def max_pool2d(x: Tensor, kernel_size: int | Pair, stride: int | Pair | None = N
     Returns
     -------
     (N, OH, OW, C)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> max_pool2d(np.arange(16, dtype=np.float32).reshape(1, 4, 4, 1), 2).numpy()[0, :, :, 0]
+    array([[ 5.,  7.],
+           [13., 15.]], dtype=float32)
     """
     x = as_tensor(x)
     return MaxPool2d(*_checked("max_pool2d", x.shape, kernel_size, stride, padding))(x)
 
 
 def avg_pool2d(x: Tensor, kernel_size: int | Pair, stride: int | Pair | None = None, padding: int | Pair = 0) -> Tensor:
-    """Mean of each window, padding counted as zeros; arguments as in `max_pool2d`."""
+    """Mean of each window, padding counted as zeros; arguments as in `max_pool2d`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> avg_pool2d(np.ones((1, 2, 2, 1), np.float32), 2, padding=1).numpy()[0, :, :, 0]  # a pixel and three zeros
+    array([[0.25, 0.25],
+           [0.25, 0.25]], dtype=float32)
+    """
     x = as_tensor(x)
     return AvgPool2d(*_checked("avg_pool2d", x.shape, kernel_size, stride, padding))(x)
 
 
 def global_avg_pool2d(x: Tensor) -> Tensor:
-    """Mean of each channel over the whole image: (N, H, W, C) to (N, C)."""
+    """Mean of each channel over the whole image: (N, H, W, C) to (N, C)  (Lin, Chen and Yan 2014, 3.2).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> global_avg_pool2d(np.arange(4, dtype=np.float32).reshape(1, 2, 2, 1)).numpy()
+    array([[1.5]], dtype=float32)
+    """
     x = as_tensor(x)
     _check_images("global_avg_pool2d", x.shape)
     return GlobalAvgPool2d()(x)

@@ -55,14 +55,28 @@ def _kept_shape(shape: Shape, axis: Axes) -> Shape:
 
 
 def sum(x: Tensor, axis: Axes = None, keepdims: bool = False) -> Tensor:
-    """Sum over `axis` (an int, a tuple, or None for all)."""
+    """Sum over `axis` (an int, a tuple, or None for all).
+
+    Examples
+    --------
+    >>> sum([[1.0, 2.0], [10.0, 20.0]], axis=0).numpy()
+    array([11., 22.], dtype=float32)
+    """
     x = as_tensor(x)
     _reduced("sum", x.shape, axis)  # NumPy takes axis 0 of a scalar, which backward could not put back
     return Sum(axis, keepdims)(x)
 
 
 def mean(x: Tensor, axis: Axes = None, keepdims: bool = False) -> Tensor:
-    """Mean over `axis` (an int, a tuple, or None for all)."""
+    """Mean over `axis` (an int, a tuple, or None for all); a mean of nothing is a ValueError.
+
+    Examples
+    --------
+    >>> x = Tensor([1.0, 2.0, 3.0, 6.0], requires_grad=True)
+    >>> mean(x).backward()
+    >>> x.grad
+    Tensor([0.25, 0.25, 0.25, 0.25], dtype=float32)
+    """
     x = as_tensor(x)
     count = math.prod(x.shape[a] for a in _reduced("mean", x.shape, axis))
     if count == 0:
@@ -71,7 +85,15 @@ def mean(x: Tensor, axis: Axes = None, keepdims: bool = False) -> Tensor:
 
 
 def max(x: Tensor, axis: Axes = None, keepdims: bool = False) -> Tensor:
-    """Largest element over `axis`; where several are equal, each gets an equal share of the gradient."""
+    """Largest element over `axis`; where several are equal, each gets an equal share of the gradient.
+
+    Examples
+    --------
+    >>> x = Tensor([1.0, 5.0, 5.0], requires_grad=True)
+    >>> max(x).backward()
+    >>> x.grad
+    Tensor([0. , 0.5, 0.5], dtype=float32)
+    """
     x = as_tensor(x)
     _reduced("max", x.shape, axis)
     return Max(axis, keepdims)(x)

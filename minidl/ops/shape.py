@@ -142,31 +142,63 @@ class Pad(Function):
 
 
 def broadcast_to(x: Tensor, shape: Shape) -> Tensor:
-    """`x` repeated to `shape` by NumPy's rules."""
+    """`x` repeated to `shape` by NumPy's rules.
+
+    Examples
+    --------
+    >>> broadcast_to([1.0, 2.0], (3, 2)).numpy().tolist()
+    [[1.0, 2.0], [1.0, 2.0], [1.0, 2.0]]
+    """
     x = as_tensor(x)
     return x if x.shape == tuple(shape) else BroadcastTo(tuple(shape))(x)
 
 
 def sum_to(x: Tensor, shape: Shape) -> Tensor:
-    """`x` summed over everything that `broadcast_to` would repeat: <sum_to(x), z> = <x, broadcast_to(z)>."""
+    """`x` summed over everything that `broadcast_to` would repeat: <sum_to(x), z> = <x, broadcast_to(z)>.
+
+    Examples
+    --------
+    >>> sum_to([[1.0, 2.0], [10.0, 20.0]], (2,)).numpy()
+    array([11., 22.], dtype=float32)
+    """
     x = as_tensor(x)
     return x if x.shape == tuple(shape) else SumTo(tuple(shape))(x)
 
 
 def reshape(x: Tensor, *shape: int | Shape) -> Tensor:
-    """The same elements, in the same order, in another shape; one -1 is worked out."""
+    """The same elements, in the same order, in another shape; one -1 is worked out.
+
+    Examples
+    --------
+    >>> reshape([1, 2, 3, 4, 5, 6], 2, -1).numpy().tolist()
+    [[1, 2, 3], [4, 5, 6]]
+    """
     x = as_tensor(x)
     target = tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
     return x if x.shape == target else Reshape(target)(x)  # type: ignore[arg-type]
 
 
 def flatten(x: Tensor) -> Tensor:
-    """(N, ...) to (N, everything else): an image (H, W, C) is read row by row, its channels last."""
+    """(N, ...) to (N, everything else): an image (H, W, C) is read row by row, its channels last.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> flatten(np.zeros((8, 32, 32, 3))).shape
+    (8, 3072)
+    """
     return reshape(x, (x.shape[0], -1))
 
 
 def transpose(x: Tensor, axes: Sequence[int] | None = None) -> Tensor:
-    """The axes in another order, reversed by default."""
+    """The axes in another order, reversed by default.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> transpose(np.zeros((8, 3, 32, 30)), (0, 2, 3, 1)).shape  # channels-first images, for us
+    (8, 32, 30, 3)
+    """
     x = as_tensor(x)
     if axes is None:
         return Transpose(tuple(range(x.ndim))[::-1])(x)
@@ -179,14 +211,29 @@ def transpose(x: Tensor, axes: Sequence[int] | None = None) -> Tensor:
 
 
 def getitem(x: Tensor, index: Any) -> Tensor:
-    """`x[index]` for any NumPy index: slices, integers, boolean masks, index arrays."""
+    """`x[index]` for any NumPy index: slices, integers, boolean masks, index arrays.
+
+    Examples
+    --------
+    >>> x = Tensor([1.0, 2.0, 3.0], requires_grad=True)
+    >>> getitem(x, [0, 0, 2]).sum().backward()  # read twice, it gets both gradients
+    >>> x.grad
+    Tensor([2., 0., 1.], dtype=float32)
+    """
     parts = index if isinstance(index, tuple) else (index,)
     plain = tuple(part.data if isinstance(part, Tensor) else part for part in parts)
     return GetItem(plain if isinstance(index, tuple) else plain[0])(as_tensor(x))
 
 
 def concatenate(xs: Sequence[Tensor], axis: int = -1) -> Tensor:
-    """Join along one axis, by default the channels."""
+    """Join along one axis, by default the channels; all other axes must agree.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> concatenate([np.zeros((1, 8, 8, 3)), np.zeros((1, 8, 8, 5))]).shape
+    (1, 8, 8, 8)
+    """
     if not xs:
         raise ValueError("concatenate got no Tensors, expected one or more")
     tensors = [as_tensor(x) for x in xs]
@@ -196,7 +243,13 @@ def concatenate(xs: Sequence[Tensor], axis: int = -1) -> Tensor:
 
 
 def pad(x: Tensor, widths: Sequence[tuple[int, int]]) -> Tensor:
-    """Zeros around `x`: one (before, after) pair per axis."""
+    """Zeros around `x`: one (before, after) pair per axis.
+
+    Examples
+    --------
+    >>> pad([1.0, 2.0], [(1, 2)]).numpy()
+    array([0., 1., 2., 0., 0.], dtype=float32)
+    """
     return Pad(tuple((int(before), int(after)) for before, after in widths))(as_tensor(x))
 
 

@@ -26,6 +26,18 @@ class Optimizer:
     parameters : dict of Parameter by name
     state : dict of ndarray by "slot/NAME"
         Each of its parameter's shape; "steps/NAME", a single integer, counts the parameter's updates.
+
+    Examples
+    --------
+    >>> import minidl, numpy as np
+    >>> class SignDescent(Optimizer):  # a rule is one formula, in place
+    ...     def move(self, weight, grad, steps):
+    ...         weight -= self.lr * np.sign(grad)
+    >>> w = minidl.nn.Parameter([1.0, -2.0])
+    >>> (w * w).sum().backward()
+    >>> SignDescent([("w", w)], lr=0.5).step()
+    >>> w.numpy()
+    array([ 0.5, -1.5], dtype=float32)
     """
 
     slots: tuple[str, ...] = ()  # which arrays of a parameter's shape the formula remembers

@@ -12,7 +12,13 @@ Schedule: TypeAlias = Callable[[float], float]  # epochs done, from 0.0 -> rate
 
 @dataclass(frozen=True)
 class Constant:
-    """The same rate throughout."""
+    """The same rate throughout.
+
+    Examples
+    --------
+    >>> Constant(0.1)(0), Constant(0.1)(99.5)
+    (0.1, 0.1)
+    """
 
     lr: float
 

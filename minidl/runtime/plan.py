@@ -35,6 +35,14 @@ class Plan:
     ----------
     graph : the folded and fused graph that it runs
     threads : how many threads it uses, or None for the setting at the time of the call
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from minidl import nn, runtime
+    >>> plan = runtime.compile(nn.Sequential(nn.Flatten(), nn.Linear(4, 3, rng=0), nn.ReLU()), input_shape=(2, 2, 1))
+    >>> [step for step, seconds in plan.profile(np.ones((5, 2, 2, 1), np.float32))]
+    ['Linear layers.1', 'ReLU']
     """
 
     def __init__(self, graph: Graph, threads: int | None = None) -> None:

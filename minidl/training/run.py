@@ -140,6 +140,16 @@ def history(folder: StrPath) -> list[Epoch]:
     ------
     TrainingError
         If there is no run in the folder.
+
+    Examples
+    --------
+    >>> import tempfile, minidl
+    >>> images = minidl.data.load("fashion-mnist-mini").subset(256)
+    >>> net = minidl.nn.Sequential(minidl.nn.Flatten(), minidl.nn.Linear(784, 10, rng=0))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     losses = [record.loss for record in minidl.training.train(net, images, epochs=2, lr=0.01, run=folder)]
+    ...     [record.loss for record in history(folder)] == losses
+    True
     """
     path = Path(folder) / "metrics.jsonl"
     if not path.exists():

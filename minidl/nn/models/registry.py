@@ -52,7 +52,13 @@ _MODELS: dict[str, Entry] = {
 
 
 def names() -> list[str]:
-    """All names that `build` knows."""
+    """All names that `build` knows.
+
+    Examples
+    --------
+    >>> names()[:3], "resnet56-noshort" in names()
+    (['lenet5', 'vgg9', 'vgg16'], True)
+    """
     return list(_MODELS)
 
 

@@ -75,7 +75,17 @@ class BasicBlock(Module):
 
 
 class ResNet(Module):
-    """A first convolution, stages of basic blocks, the mean over the image, and a linear layer."""
+    """A first convolution, stages of basic blocks, the mean over the image, and a linear layer.
+
+    Stage i has `blocks[i]` blocks of `widths[i]` filters; each but the first halves the image.
+
+    Examples
+    --------
+    >>> from minidl import nn
+    >>> net = ResNet(nn.Conv2d(1, 2, 3, padding=1, rng=0), None, [1, 1], [2, 4], num_classes=10, shortcut="A", rng=0)
+    >>> [type(block.shortcut).__name__ for (block,) in net.stages]
+    ['Identity', 'ZeroPad']
+    """
 
     def __init__(
         self,
@@ -149,17 +159,36 @@ def wide_resnet(
     in_channels: int = 3,
     rng: Rng = None,
 ) -> ResNet:
-    """`resnet` with `width` times the filters and projections, as in Visualizing the Loss Landscape."""
+    """`resnet` with `width` times the filters and projections, as in Visualizing the Loss Landscape.
+
+    Examples
+    --------
+    >>> wide, narrow = (wide_resnet(8, width, rng=0).num_parameters() for width in (2, 1))
+    >>> round(wide / narrow, 1)  # a weight joins two channels, so twice the filters are four times the weights
+    4.0
+    """
     return resnet(depth, num_classes, shortcut, width, in_channels, rng)
 
 
 def resnet18(num_classes: int = 1000, shortcut: Shortcut = "B", in_channels: int = 3, rng: Rng = None) -> ResNet:
-    """ResNet-18 for large images such as (N, 224, 224, 3)."""
+    """ResNet-18 for large images such as (N, 224, 224, 3) (He et al. 2016, Table 1).
+
+    Examples
+    --------
+    >>> resnet18(rng=0).num_parameters()
+    11689512
+    """
     return _imagenet_resnet((2, 2, 2, 2), num_classes, shortcut, in_channels, rng)
 
 
 def resnet34(num_classes: int = 1000, shortcut: Shortcut = "B", in_channels: int = 3, rng: Rng = None) -> ResNet:
-    """ResNet-34 for large images such as (N, 224, 224, 3)."""
+    """ResNet-34 for large images such as (N, 224, 224, 3) (He et al. 2016, Table 1).
+
+    Examples
+    --------
+    >>> [len(stage) for stage in resnet34(rng=0).stages]  # blocks of two layers: 2·16, the first and the last are 34
+    [3, 4, 6, 3]
+    """
     return _imagenet_resnet((3, 4, 6, 3), num_classes, shortcut, in_channels, rng)
 
 

@@ -70,7 +70,14 @@ def vgg_bc(
     hidden: Sequence[int] = (1024, 1024),
     rng: Rng = None,
 ) -> Chain:
-    """BinaryConnect's network, which pools before batch norm and ReLU (Training Quantized Nets, 5.2); see `vgg16`."""
+    """BinaryConnect's network, which pools before batch norm and ReLU (Training Quantized Nets, 5.2); see `vgg16`.
+
+    Examples
+    --------
+    >>> net = vgg_bc(widths=((4, 4),), hidden=(8,), rng=0)
+    >>> list(net.layers)[:5]
+    ['conv1', 'bn1', 'conv2', 'pool1', 'bn2']
+    """
     return _vgg(widths, hidden, num_classes, in_channels, image_size, rng, pool_first=True)
 
 

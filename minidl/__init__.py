@@ -17,17 +17,17 @@ from minidl.rng import manual_seed
 from minidl.tensor import Tensor
 
 if TYPE_CHECKING:
-    from minidl import data, graph, kernels, nn, ops, optim, runtime, training
+    from minidl import data, export, graph, kernels, nn, ops, optim, runtime, training
     from minidl.checkpoint import load, save
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "Tensor", "data", "get_num_threads", "grad", "gradcheck", "graph", "hvp", "kernels", "load",
+    "Tensor", "data", "export", "get_num_threads", "grad", "gradcheck", "graph", "hvp", "kernels", "load",
     "manual_seed", "nn", "no_grad", "ops", "optim", "runtime", "save", "set_num_threads", "training", "use",
 ]  # fmt: skip
 
-_ROOMS = {"data", "graph", "nn", "optim", "runtime", "training"}
+_ROOMS = {"data", "export", "graph", "nn", "optim", "runtime", "training"}
 
 
 def __getattr__(name: str) -> Any:

@@ -22,6 +22,7 @@ COMMANDS = {
     "trajectory": "the path that training took, over the loss in its principal plane",
     "hessian": "the curvature of the loss at a trained network, and a map of it",
     "reproduce": "a chapter's experiments over several seeds, on real images: JSON and figures",
+    "export": "a trained network for other machines: C for a microcontroller, or ONNX",
     "cost": "multiply-accumulates and weights of a network, layer by layer",
     "data": "list, fetch or describe datasets",
     "warmup": "compile every kernel now, so that nothing has to be compiled later",
@@ -52,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # somebody closed the pipe that we print to: `minidl cost vgg16 | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (ValueError, TypeError, OSError, RuntimeError, MemoryError) as error:
+    except (ValueError, TypeError, OSError, RuntimeError, MemoryError, ImportError) as error:
         if os.environ.get("MINIDL_DEBUG"):
             raise
         print(f"minidl {options.command}: {error}", file=sys.stderr)

@@ -27,6 +27,7 @@ CONTRACT = [
     "minidl.optim.SGD", "minidl.optim.Adam", "minidl.optim.MultiStep", "minidl.optim.Cosine",
     "minidl.data.load", "minidl.data.Dataset", "minidl.training.train", "minidl.training.evaluate",
     "minidl.graph.trace", "minidl.graph.Graph", "minidl.graph.cost", "minidl.graph.Cost",
+    "minidl.export.c99", "minidl.export.onnx",
 ]  # fmt: skip
 
 # The arguments the contract names, in its order; more may follow.
@@ -39,6 +40,8 @@ ARGUMENTS = {
     "minidl.nn.models.resnet": "depth num_classes shortcut width",
     "minidl.data.load": "name split root",
     "minidl.graph.trace": "model input_shape",
+    "minidl.export.c99": "graph folder",
+    "minidl.export.onnx": "graph path",
     "minidl.save": "path model",
     "minidl.load": "path",
 }

@@ -29,6 +29,15 @@ class Exported:
     weight_bytes : of all constants
     macs : multiply-accumulates for one sample, those of projection shortcuts too
     memory_bytes : for the values while the network runs; None where the reader of the file decides
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from minidl import export, graph, nn
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     done = export.c99(graph.trace(nn.Linear(16, 8, rng=0), input_shape=(16,)), folder)
+    ...     done.weight_bytes, done.macs
+    (544, 128)
     """
 
     files: tuple[Path, ...]

@@ -35,6 +35,7 @@ int main(int argc, char **argv) {
         network(image, outputs, memory);
         fwrite(outputs, sizeof(float), NETWORK_OUTPUTS, stdout);
     }
-    if (numbers) fprintf(stderr, "found %d numbers at the end, expected %d for an image\n", (int)numbers, NETWORK_INPUTS);
-    return numbers ? 2 : 0;
+    if (!numbers) return 0;
+    fprintf(stderr, "found %d numbers at the end, expected %d for an image\n", (int)numbers, NETWORK_INPUTS);
+    return 2;
 }

@@ -19,8 +19,7 @@ def _conv(step: Step) -> str:
     weight = step.weight("weight", conv.weight.transpose(FIRST))  # (O, KH, KW, I) to (O, I, KH, KW)
     bias = [] if conv.bias is None else [step.weight("bias", conv.bias)]
     pads = [*conv.padding, *conv.padding]
-    y = step.add("Conv", step.names[0], weight, *bias, strides=conv.stride, pads=pads, group=conv.groups)
-    return step.finished(y, conv.add, conv.relu)
+    return step.add("Conv", step.names[0], weight, *bias, strides=conv.stride, pads=pads, group=conv.groups)
 
 
 def _linear(step: Step) -> str:
@@ -32,8 +31,7 @@ def _linear(step: Step) -> str:
 def _norm(step: Step) -> str:
     norm = affine(step.node, step.sources)
     y = step.add("Mul", step.names[0], step.weight("scale", laid_out(norm.scale, step.node.shape)))
-    y = step.add("Add", y, step.weight("shift", laid_out(norm.shift, step.node.shape)))
-    return step.finished(y, norm.add, norm.relu)
+    return step.add("Add", y, step.weight("shift", laid_out(norm.shift, step.node.shape)))
 
 
 def _pool(operation: str, **attributes: Any) -> Rule:
@@ -129,10 +127,8 @@ def _broadcast(step: Step) -> str:
 
 RULES: dict[str, Rule] = {
     "Conv2d": _conv,
-    "ConvAddReLU": _conv,
     "Linear": _linear,
     "BatchNormInference": _norm,
-    "NormAddReLU": _norm,
     "MaxPool2d": _pool("MaxPool"),
     "AvgPool2d": _pool("AveragePool", count_include_pad=1),
     "GlobalAvgPool2d": _global_average,

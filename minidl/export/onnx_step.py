@@ -77,11 +77,6 @@ class Step:
         """The name of a list of whole numbers, which some operations want instead of an attribute."""
         return self.writer.array(f"{title(self.node)}.{name}", np.array(numbers, np.int64))
 
-    def finished(self, y: str, add: bool, relu: bool) -> str:
-        """The residual added and the ReLU taken, if they are to be."""
-        y = self.add("Add", y, self.names[-1]) if add else y
-        return self.add("Relu", y) if relu else y
-
 
 Rule = Callable[[Step], str]  # returns the name of the output
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from minidl.graph import Graph, Node
+from minidl.graph.fold import scale_and_shift
 from minidl.types import Array
 
 Pair = tuple[int, int]
@@ -81,10 +82,8 @@ def convolution(node: Node, sources: tuple[Node, ...]) -> Convolution:
 
 def affine(node: Node, sources: tuple[Node, ...]) -> Affine:
     """What a BatchNormInference or NormAddReLU does; computed in float64 and rounded once."""
-    function: Any = node.function
-    weight, bias, mean, var = [source.value.astype(np.float64) for source in sources[1:5] if source.value is not None]
-    scale = weight / np.sqrt(var + function.eps)
-    return Affine(scale.astype(np.float32), (bias - scale * mean).astype(np.float32), *_fused(node))
+    scale, shift = scale_and_shift(node, sources)
+    return Affine(scale.astype(np.float32), shift.astype(np.float32), *_fused(node))
 
 
 def _fused(node: Node) -> tuple[bool, bool]:

@@ -43,12 +43,17 @@ def fold_batch_norm(graph: Graph) -> Graph:
 def _folded(graph: Graph, layer: Node, norm: Node) -> tuple[Array, Array]:
     """Weight and bias of the layer that does both; computed in float64 and rounded once."""
     weight, *bias = (_value(source) for source in graph.inputs(layer)[1:])
-    gamma, beta, mean, var = (_value(source).astype(np.float64) for source in graph.inputs(norm)[1:])
-    function: Any = norm.function
-    scale = gamma / np.sqrt(var + function.eps)  # (O,)
-    shift = beta - mean * scale
+    scale, shift = scale_and_shift(norm, graph.inputs(norm))
     folded = weight * scale.reshape(-1, *[1] * (weight.ndim - 1))  # axis 0 is the filter axis
     return folded.astype(weight.dtype), (scale * bias[0] + shift if bias else shift).astype(weight.dtype)
+
+
+def scale_and_shift(norm: Node, sources: tuple[Node, ...]) -> tuple[Array, Array]:
+    """What a batch norm in evaluation multiplies each channel with, and then adds: both (C,), in float64."""
+    gamma, beta, mean, var = (_value(source).astype(np.float64) for source in sources[1:5])
+    function: Any = norm.function
+    scale = gamma / np.sqrt(var + function.eps)
+    return scale, beta - mean * scale
 
 
 def _value(node: Node) -> Array:

@@ -226,13 +226,15 @@ typedef struct {
     int row, column, channel;
 } steps;
 
+static inline ptrdiff_t place(steps apart, int i, int j, int c) {
+    return (ptrdiff_t)i * apart.row + (ptrdiff_t)j * apart.column + (ptrdiff_t)c * apart.channel;
+}
+
 /* From where a map lies to where it goes: slices, paddings, concatenations and transpositions are this. */
 static inline void copy(size map, const float *x, steps from, float *y, steps to) {
     for (int i = 0; i < map.height; i++)
         for (int j = 0; j < map.width; j++)
-            for (int c = 0; c < map.channels; c++)
-                y[(ptrdiff_t)i * to.row + (ptrdiff_t)j * to.column + (ptrdiff_t)c * to.channel] =
-                    x[(ptrdiff_t)i * from.row + (ptrdiff_t)j * from.column + (ptrdiff_t)c * from.channel];
+            for (int c = 0; c < map.channels; c++) y[place(to, i, j, c)] = x[place(from, i, j, c)];
 }
 
 static inline void fill(int n, float value, float *y) {
@@ -250,9 +252,7 @@ static inline void combine(operation what, size map, const float *a, steps of_a,
     for (int i = 0; i < map.height; i++)
         for (int j = 0; j < map.width; j++, y += map.channels)
             for (int c = 0; c < map.channels; c++)
-                y[c] = applied(what,
-                               a[(ptrdiff_t)i * of_a.row + (ptrdiff_t)j * of_a.column + (ptrdiff_t)c * of_a.channel],
-                               b[(ptrdiff_t)i * of_b.row + (ptrdiff_t)j * of_b.column + (ptrdiff_t)c * of_b.channel]);
+                y[c] = applied(what, a[place(of_a, i, j, c)], b[place(of_b, i, j, c)]);
 }
 
 #endif

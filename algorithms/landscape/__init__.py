@@ -34,6 +34,7 @@ from algorithms.landscape.spectrum import Density, spectral_density
 from algorithms.landscape.surface import Surface, interpolate, line, lines, plane
 from algorithms.landscape.tally import Scan
 from algorithms.landscape.trajectory import Trajectory, project, random_walk_explained, trajectories, trajectory
+from algorithms.landscape.two_pixels import two_pixels
 from algorithms.landscape.workers import workers
 
 __all__ = [
@@ -42,5 +43,6 @@ __all__ = [
     "expected_sharpness", "gradient", "half_width", "hessian_extremes", "hessian_times", "hessian_trace",
     "interpolate", "interval", "layer_traces", "line", "lines", "moved", "normalize", "path_losses", "plane",
     "project", "random_direction", "random_walk_explained", "reach", "refined_plane", "scan", "self_check",
-    "slice_curvature", "spectral_density", "through", "trajectories", "trajectory", "with_decay", "workers",
+    "slice_curvature", "spectral_density", "through", "trajectories", "trajectory", "two_pixels", "with_decay",
+    "workers",
 ]  # fmt: skip

@@ -92,12 +92,8 @@ def curvature_map(
 
     Examples
     --------
-    >>> from minidl import nn
-    >>> images = Dataset(np.array([[[[0]]], [[[255]]]], np.uint8), [0, 1])  # a black and a white pixel, as -1 and 1
-    >>> net = nn.Sequential(nn.Flatten(), nn.Linear(1, 2, bias=False))
-    >>> net[1].weight.data[...] = 0
-    >>> apart = {"layers.1.weight": np.array([[-1.0], [1.0]], np.float32)}
-    >>> alike = {"layers.1.weight": np.array([[1.0], [1.0]], np.float32)}  # changes no answer
+    >>> from algorithms.landscape import two_pixels
+    >>> net, images, apart, alike = two_pixels()
     >>> found = curvature_map(net, images, apart, alike, np.array([-1, 0]), np.array([0, 1]))
     >>> found.largest.round(2).tolist(), bool(found.ratio.max() < 0.01)  # one layer: convex everywhere
     ([[0.21, 0.5], [0.21, 0.5]], True)

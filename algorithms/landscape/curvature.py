@@ -149,10 +149,8 @@ def hessian_trace(
 
     Examples
     --------
-    >>> from minidl import nn
-    >>> images = Dataset(np.array([[[[0]]], [[[255]]]], np.uint8), [0, 1])  # a black and a white pixel, as -1 and 1
-    >>> net = nn.Sequential(nn.Flatten(), nn.Linear(1, 2, bias=False))
-    >>> net[1].weight.data[...] = 0
+    >>> from algorithms.landscape import two_pixels
+    >>> net, images, *_ = two_pixels()
     >>> found = hessian_trace(net, images, probes=50)  # of [[1/4, -1/4], [-1/4, 1/4]]: every draw is 0 or 1
     >>> round(found.mean, 2), round(found.std_error, 2)
     (0.44, 0.07)
@@ -217,12 +215,8 @@ def slice_curvature(
 
     Examples
     --------
-    >>> from minidl import nn
-    >>> images = Dataset(np.array([[[[0]]], [[[255]]]], np.uint8), [0, 1])  # a black and a white pixel, as -1 and 1
-    >>> net = nn.Sequential(nn.Flatten(), nn.Linear(1, 2, bias=False))
-    >>> net[1].weight.data[...] = 0
-    >>> apart = {"layers.1.weight": np.array([[-1.0], [1.0]], np.float32)}
-    >>> alike = {"layers.1.weight": np.array([[1.0], [1.0]], np.float32)}  # changes no answer
+    >>> from algorithms.landscape import two_pixels
+    >>> net, images, apart, alike = two_pixels()
     >>> (slice_curvature(net, images, apart, alike).round(3) + 0.0).tolist()  # a valley: curved one way, flat the other
     [[1.0, 0.0], [0.0, 0.0]]
     """

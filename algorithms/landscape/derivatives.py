@@ -65,11 +65,8 @@ def hessian_times(
 
     Examples
     --------
-    >>> from minidl import nn
-    >>> images = Dataset(np.array([[[[0]]], [[[255]]]], np.uint8), [0, 1])  # a black and a white pixel, as -1 and 1
-    >>> net = nn.Sequential(nn.Flatten(), nn.Linear(1, 2, bias=False))
-    >>> net[1].weight.data[...] = 0
-    >>> apart = {"layers.1.weight": np.array([[-1.0], [1.0]], np.float32)}
+    >>> from algorithms.landscape import two_pixels
+    >>> net, images, apart, _ = two_pixels()
     >>> hessian_times(net, images, apart)["layers.1.weight"].round(3).tolist()  # an eigenvector, of 1/2
     [[-0.5], [0.5]]
     """

@@ -99,11 +99,8 @@ def reach(
 
     Examples
     --------
-    >>> from minidl import nn
-    >>> images = Dataset(np.array([[[[0]]], [[[255]]]], np.uint8), [0, 1])  # a black and a white pixel, as -1 and 1
-    >>> net = nn.Sequential(nn.Flatten(), nn.Linear(1, 2, bias=False))
-    >>> net[1].weight.data[...] = 0
-    >>> apart = {"layers.1.weight": np.array([[-1.0], [1.0]], np.float32)}
+    >>> from algorithms.landscape import two_pixels
+    >>> net, images, apart, _ = two_pixels()
     >>> round(reach(net, images, [apart], target=1.0), 2)  # from ln 2 = 0.69
     0.84
     """

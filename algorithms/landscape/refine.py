@@ -52,12 +52,8 @@ def refined_plane(
 
     Examples
     --------
-    >>> from minidl import nn
-    >>> images = Dataset(np.array([[[[0]]], [[[255]]]], np.uint8), [0, 1])  # a black and a white pixel, as -1 and 1
-    >>> net = nn.Sequential(nn.Flatten(), nn.Linear(1, 2, bias=False))
-    >>> net[1].weight.data[...] = 0
-    >>> apart = {"layers.1.weight": np.array([[-1.0], [1.0]], np.float32)}
-    >>> alike = {"layers.1.weight": np.array([[1.0], [1.0]], np.float32)}  # changes no answer
+    >>> from algorithms.landscape import two_pixels
+    >>> net, images, apart, alike = two_pixels()
     >>> xs = np.linspace(-3, 3, 21)
     >>> surface = refined_plane(net, images, apart, alike, xs, xs)
     >>> bool(surface.measured.mean() < 0.25)  # the rest is interpolated, to a few percent

@@ -80,11 +80,8 @@ def scan(
 
     Examples
     --------
-    >>> from minidl import nn
-    >>> images = Dataset(np.array([[[[0]]], [[[255]]]], np.uint8), [0, 1])  # a black and a white pixel, as -1 and 1
-    >>> net = nn.Sequential(nn.Flatten(), nn.Linear(1, 2, bias=False))
-    >>> net[1].weight.data[...] = 0
-    >>> apart = {"layers.1.weight": np.array([[-1.0], [1.0]], np.float32)}
+    >>> from algorithms.landscape import two_pixels
+    >>> net, images, apart, _ = two_pixels()
     >>> for known in scan(net, images, np.array([[0.0], [1.0]]), [apart], chunk=1):
     ...     print(known.loss.round(2).tolist(), "after", known.count.tolist(), "images")
     [0.69, 0.13] after [1, 1] images

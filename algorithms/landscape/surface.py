@@ -49,11 +49,8 @@ class Surface:
 
     Examples
     --------
-    >>> from minidl import nn
-    >>> images = Dataset(np.array([[[[0]]], [[[255]]]], np.uint8), [0, 1])  # a black and a white pixel, as -1 and 1
-    >>> net = nn.Sequential(nn.Flatten(), nn.Linear(1, 2, bias=False))
-    >>> net[1].weight.data[...] = 0
-    >>> apart = {"layers.1.weight": np.array([[-1.0], [1.0]], np.float32)}
+    >>> from algorithms.landscape import two_pixels
+    >>> net, images, apart, _ = two_pixels()
     >>> surface = line(net, images, apart, np.linspace(-2, 2, 5))
     >>> float(surface.xs[surface.loss.argmin()]), surface.accuracy.tolist(), surface.about["images"]
     (2.0, [0.0, 0.0, 0.5, 1.0, 1.0], 2)
@@ -114,12 +111,8 @@ def lines(
 
     Examples
     --------
-    >>> from minidl import nn
-    >>> images = Dataset(np.array([[[[0]]], [[[255]]]], np.uint8), [0, 1])  # a black and a white pixel, as -1 and 1
-    >>> net = nn.Sequential(nn.Flatten(), nn.Linear(1, 2, bias=False))
-    >>> net[1].weight.data[...] = 0
-    >>> apart = {"layers.1.weight": np.array([[-1.0], [1.0]], np.float32)}
-    >>> alike = {"layers.1.weight": np.array([[1.0], [1.0]], np.float32)}  # changes no answer
+    >>> from algorithms.landscape import two_pixels
+    >>> net, images, apart, alike = two_pixels()
     >>> [found.loss.round(2).tolist() for found in lines(net, images, [apart, alike], np.array([-1, 0, 1]))]
     [[2.13, 0.69, 0.13], [0.69, 0.69, 0.69]]
     """
@@ -145,12 +138,8 @@ def plane(
 
     Examples
     --------
-    >>> from minidl import nn
-    >>> images = Dataset(np.array([[[[0]]], [[[255]]]], np.uint8), [0, 1])  # a black and a white pixel, as -1 and 1
-    >>> net = nn.Sequential(nn.Flatten(), nn.Linear(1, 2, bias=False))
-    >>> net[1].weight.data[...] = 0
-    >>> apart = {"layers.1.weight": np.array([[-1.0], [1.0]], np.float32)}
-    >>> alike = {"layers.1.weight": np.array([[1.0], [1.0]], np.float32)}  # changes no answer
+    >>> from algorithms.landscape import two_pixels
+    >>> net, images, apart, alike = two_pixels()
     >>> plane(net, images, apart, alike, np.array([-1, 0, 1]), np.array([0, 1])).loss.round(2).tolist()
     [[2.13, 0.69, 0.13], [2.13, 0.69, 0.13]]
     """

@@ -25,8 +25,8 @@ def two_pixels() -> tuple[nn.Module, Dataset, Direction, Direction]:
     >>> line(net, images, apart, np.array([-1, 0, 1])).loss.round(2).tolist()
     [2.13, 0.69, 0.13]
     """
-    images = Dataset(np.array([[[[0]]], [[[255]]]], np.uint8), [0, 1])
-    net = nn.Sequential(nn.Flatten(), nn.Linear(1, 2, bias=False))
-    net[1].weight.data[...] = 0
+    images = Dataset(np.array([[[[0]]], [[[255]]]], np.uint8), np.array([0, 1]))
+    linear = nn.Linear(1, 2, bias=False)
+    linear.weight.data[...] = 0
     apart, alike = ({"layers.1.weight": np.array([[w], [1.0]], np.float32)} for w in (-1.0, 1.0))
-    return net, images, apart, alike
+    return nn.Sequential(nn.Flatten(), linear), images, apart, alike

@@ -72,10 +72,11 @@ def load_pair(rows, sums, at):
 
 
 @jit
-def store_pair(pair, sums, at):
-    """Put them back."""
-    tile_store(pair[0], sums, at, 2 * LANES)
-    tile_store(pair[1], sums, at + LANES, 2 * LANES)
+def add_tap(rows, sums, to, seen, at, weight, at_one, at_two, depth, step):
+    """Add one tap to the sums of so many pixels."""
+    one, two = sum_pair(load_pair(rows, sums, to), seen, at, weight, at_one, at_two, depth, step)
+    tile_store(one, sums, to, 2 * LANES)
+    tile_store(two, sums, to + LANES, 2 * LANES)
 
 
 @jit
@@ -108,18 +109,12 @@ def correlate(start, stop, address):
         for tap in range(taps):
             at, pixel = tap * ((depth + LANES - 1) // LANES) * step, 0
             while pixel < pixels:
-                to = pixel * 2 * LANES
+                to, first = pixel * 2 * LANES, at + pixel * LANES
                 if pixels - pixel <= HALF:
-                    few = sum_pair(
-                        load_pair(HALF, sums, to), seen, at + pixel * LANES, weights, at_one, at_two, depth, step
-                    )
-                    store_pair(few, sums, to)
+                    add_tap(HALF, sums, to, seen, first, weights, at_one, at_two, depth, step)
                     pixel += HALF
                 else:
-                    many = sum_pair(
-                        load_pair(WHOLE, sums, to), seen, at + pixel * LANES, weights, at_one, at_two, depth, step
-                    )
-                    store_pair(many, sums, to)
+                    add_tap(WHOLE, sums, to, seen, first, weights, at_one, at_two, depth, step)
                     pixel += WHOLE
             at_one, at_two = at_one + a_tap, at_two + a_tap
         for pixel in range(0, pixels, HALF):

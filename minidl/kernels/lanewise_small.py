@@ -25,7 +25,7 @@ from .lanewise_sum import call_sum, even_tiles, lay_out, own_patch, part, rows_o
 from .parallel import get_num_threads
 from .quads import QUAD, fma_quads, in_quads, of_quads, shuffling
 from .simd import line_up, load, pointer, prefetch, spread, store, zero
-from .tile import tile_load, tile_rows, tile_store, tile_transpose, tile_zero
+from .tile import most_rows, tile_load, tile_rows, tile_store, tile_transpose, tile_zero
 from .vector import LANES
 from .winograd_1d import filter_1d, input_1d, output_1d
 
@@ -33,7 +33,7 @@ Array = NDArray[Any]
 Pair = tuple[int, int]
 
 TOGETHER = 2 if tile_rows() == 8 else 1  # vectors of a channel that are summed at once
-MOST = {8: 8, 4: 6, 2: 2}[tile_rows()]  # filters of a tile: with a vector and a weight their sums fit the registers
+MOST = most_rows() // TOGETHER  # filters of a tile
 ROWS, COLUMNS = 6, 4  # the points of a patch
 G_ROWS = np.array(filter_1d.py_func(np.eye(3)), np.float32)  # type: ignore[attr-defined]  # what numba compiles
 G_COLUMNS = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]], np.float32)

@@ -27,12 +27,12 @@ from .atomic import INT64
 from .entry import FLOATS
 from .jit import cached, jit
 from .simd import own, pointer, prefetch
-from .tile import tile_fma, tile_rows, tile_store, tile_zero
+from .tile import most_rows, tile_fma, tile_store, tile_zero
 from .vector import LANES
 
 Array = NDArray[Any]
 
-MOST = {8: 16, 4: 6, 2: 2}[tile_rows()]  # rows of a tile: with a vector and a weight they fit the registers
+MOST = most_rows()
 ENOUGH = 8  # rows of a tile, so that additions need not wait for one another
 PATCH_COST = 256  # multiply-adds of a vector that take about as long as to own a patch of 4×4
 CACHE = 768  # vectors in a level-1 cache of 48 KiB

@@ -37,6 +37,9 @@ from .vector import (
 ROWS = {"zmm": 8, "ymm": 4, "neon": 4, "xmm": 2}  # the sums fill half of the registers (zmm: a quarter)
 
 
+MOST_ROWS = {"zmm": 16, "ymm": 6, "neon": 6, "xmm": 2}  # what there are registers for beside a vector and a weight
+
+
 @functools.cache
 def registers() -> str:
     """Return which registers LLVM uses for 16 floats on the processor numba compiles for: read from what it emits."""
@@ -53,6 +56,11 @@ def registers() -> str:
 def tile_rows() -> int:
     """Return the number of pixels in a register tile on this host."""
     return ROWS[registers()]
+
+
+def most_rows() -> int:
+    """Return the most rows that a tile can have on this host, for loops that have enough of them."""
+    return MOST_ROWS[registers()]
 
 
 # --- The register tile ------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from .jit import jit
 from .pack import blocks, pack
 from .parallel import get_num_threads, parallel_for
 from .simd import is_there, line_up, load_part, load_part_like, narrow_zero, pointer, zero
-from .tile import tile_fill, tile_fma, tile_rows, tile_store, tile_zero
+from .tile import most_rows, tile_fill, tile_fma, tile_store, tile_zero
 from .vector import LANES, NARROW
 from .winograd_patches import BORDER, first_place, next_place, prefetch_part
 from .winograd_transforms import (
@@ -35,8 +35,8 @@ from .winograd_transforms import (
 Array = NDArray[Any]
 Pair = tuple[int, int]
 
-ROWS = {8: 8, 4: 6, 2: 2}[tile_rows()]  # patches are many, so on fewer registers a tile takes as many as they hold
-NARROW_ROWS = {8: 8, 4: 12, 2: 4}[tile_rows()]  # of half a vector: as many sums, or what is in reach of the loads
+ROWS = min(8, most_rows())
+NARROW_ROWS = 8 if ROWS == 8 else 2 * ROWS  # what is in reach of the loads, or as many sums as of whole vectors
 BLOCK_FLOATS = 80_000  # 320 KB of transformed inputs and outputs: beside the weights in a level-2 cache of 1 MiB
 PAIRED_FLOATS = 1 << 20  # weights of two blocks of filters are read at once up to 4 MiB; beyond, one stream is faster
 CACHED_FLOATS = 1 << 15  # inputs up to 128 KiB, such as one small image, are in a cache: nothing to ask ahead
